@@ -1,0 +1,99 @@
+"""Every error that nbrewind raises on purpose.
+
+::
+
+    NbrewindError
+    ├── UsageError                 (exit 2)  the command or its arguments are wrong
+    ├── NotebookError              (exit 2)  the file is no notebook, or one that cannot be run
+    ├── RecordError                (exit 2)  the record cannot be used
+    │   ├── RecordTooNew                     it was written by a newer nbrewind
+    │   └── RecordBroken                     it is damaged beyond what can be dropped
+    ├── RecordBusy                 (exit 3)  another live kernel records there
+    ├── RecordUnwritable           (exit 3)  the folder or the disk takes no more data
+    ├── EngineMissing              (exit 3)  a task must run and ndcctools is not installed
+    ├── WorkersMissing             (exit 3)  no worker came
+    ├── Undigestible                         a value has no canonical form
+    └── Unsaveable                           a value can be neither pickled nor reduced
+
+Each message names the thing and says what to do about it.
+"""
+
+from __future__ import annotations
+
+
+class NbrewindError(Exception):
+    """Base of all; `exit_code` is the status that the command line ends with."""
+
+    exit_code = 1
+
+
+class UsageError(NbrewindError, ValueError):
+    """The command or its arguments are wrong."""
+
+    exit_code = 2
+
+
+class NotebookError(NbrewindError, ValueError):
+    """The file is no notebook, or one that cannot be run."""
+
+    exit_code = 2
+
+
+class RecordError(NbrewindError):
+    """The record cannot be used."""
+
+    exit_code = 2
+
+
+class RecordTooNew(RecordError):
+    """The record was written by a newer version of nbrewind."""
+
+
+class RecordBroken(RecordError):
+    """The record is damaged in a place that cannot be dropped."""
+
+
+class RecordBusy(NbrewindError):
+    """Another live kernel records the same notebook there."""
+
+    exit_code = 3
+
+
+class RecordUnwritable(NbrewindError, OSError):
+    """The record's folder or disk takes no more data."""
+
+    exit_code = 3
+
+
+class EngineMissing(NbrewindError, ImportError):
+    """A task must run, and the engine is not installed."""
+
+    exit_code = 3
+
+
+class WorkersMissing(NbrewindError, TimeoutError):
+    """Tasks wait, and no worker came."""
+
+    exit_code = 3
+
+
+class Undigestible(NbrewindError, TypeError):
+    """A value has no canonical form, so nothing may be concluded from comparing it.
+
+    Parameters
+    ----------
+    where
+        Path to the offending part, such as ``x['a'][3]``.
+    kind
+        Qualified name of its type.
+    why
+        What stands in the way.
+    """
+
+    def __init__(self, where: str, kind: str, why: str = "") -> None:
+        self.where, self.kind, self.why = where, kind, why
+        super().__init__(f"{where or 'the value'} of type {kind} has no canonical form{': ' + why if why else ''}")
+
+
+class Unsaveable(NbrewindError, TypeError):
+    """A value can be neither pickled nor reduced."""

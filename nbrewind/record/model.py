@@ -1,0 +1,203 @@
+"""The nouns of the record: frozen values, without behaviour beyond what they derive from themselves.
+
+Paths in here are *symbolic*: ``./data.csv`` lies beside or below the notebook, ``~/x`` below the home folder, anything
+else is absolute. Times are seconds since the epoch, durations are seconds, sizes are bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from attrs import field, frozen
+
+Digest = str
+"""``algorithm:hexadecimal``; ``b3`` is BLAKE3, ``b2`` BLAKE2b, both cut to 160 bits."""
+
+Action = Literal["executed", "restored", "rebuilt", "failed", "skipped"]
+Kind = Literal["variable", "covariable", "file", "listing", "ambient", "env", "module"]
+
+
+@frozen
+class Reason:
+    """One reason for a decision, fit for a person and for a program.
+
+    Parameters
+    ----------
+    kind
+        ``new``, ``code``, ``variable``, ``covariable``, ``file``, ``listing``, ``ambient``, ``env``, ``module``,
+        ``failed``, ``tasks-failed``, ``volatile``, ``open``, ``fresh``, ``asked``, ``audit``, ``unsaved``, ``needed``.
+    name
+        What it is about: a variable, a path, a module.
+    before, after
+        Short descriptions of the old and the new value, where they are known.
+    run
+        The run in which the old one was last seen.
+    """
+
+    kind: str
+    name: str = ""
+    before: str = ""
+    after: str = ""
+    run: str = ""
+
+
+@frozen
+class Evidence:
+    """Something that a cell run saw, and the digest it had.
+
+    ``variable``: one name (``None``: it was looked up and absent). ``covariable``: several names, joined by spaces, seen
+    together with what they share. ``file``: content (``None``: absent). ``listing``: the names in a folder.
+    ``ambient``: a provider's state. ``env``: one environment variable (``None``: unset). ``module``: a distribution's
+    version, or the source of a local module.
+    """
+
+    kind: Kind
+    name: str
+    digest: Digest | None
+
+
+@frozen
+class Covariable:
+    """The smallest set of names that share mutable objects.
+
+    Parameters
+    ----------
+    names
+        Sorted.
+    digests
+        Digest of each name's value by itself.
+    digest
+        Digest of all of them together, with what they share.
+    needs
+        Other variables of the notebook that its functions and classes refer to by name, sorted.
+    opaque
+        Why it cannot be saved (empty: it can). Its digests then say how it was derived, not what it contains.
+    """
+
+    names: tuple[str, ...]
+    digests: Mapping[str, Digest]
+    digest: Digest
+    needs: tuple[str, ...] = ()
+    opaque: str = ""
+
+
+@frozen
+class FileWrite:
+    """A file that a cell or task left: content (``None``: it removed the file) and permission bits."""
+
+    path: str
+    digest: Digest | None
+    mode: int = 0o644
+
+
+@frozen
+class AmbientWrite:
+    """State of the interpreter that a cell left; `blob` restores it."""
+
+    name: str
+    digest: Digest
+    blob: Digest
+
+
+@frozen
+class TaskCount:
+    """How many tasks a cell or a run was served from the record, sent out, and lost."""
+
+    reused: int = 0
+    submitted: int = 0
+    failed: int = 0
+
+
+@frozen
+class CellRun:
+    """One execution, restoration or failure of one cell.
+
+    `key` names the trace: code and everything read. `source` is the code as typed. `outputs` is the blob of a JSON list
+    of output messages in nbformat 4 form. `open` says why the reads could not be bounded (the cell then never hits).
+    A restored run has `origin`, the ``run/seq`` whose effects it took over.
+    """
+
+    run: str
+    seq: int
+    cell_id: str
+    code: Digest
+    source: str
+    started: float
+    seconds: float
+    action: Action
+    status: Literal["ok", "error", "aborted"] = "ok"
+    index: int | None = None
+    key: Digest = ""
+    because: tuple[Reason, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    covariables: tuple[Covariable, ...] = ()
+    deleted: tuple[str, ...] = ()
+    files: tuple[FileWrite, ...] = ()
+    ambient: tuple[AmbientWrite, ...] = ()
+    outputs: Digest = ""
+    execution_count: int | None = None
+    tasks: TaskCount = TaskCount()
+    open: str = ""
+    volatile: bool = False
+    origin: str = ""
+    previews: Mapping[str, str] = field(factory=dict)
+
+
+@frozen
+class TaskRun:
+    """One task that ran, as an engine reported it.
+
+    `ingredients` are the parts of the key, short enough to keep, for explanations. `output` is the blob of a Python
+    task's pickled result. `files` are its output files by remote name. `status` is ``done`` (may be reused), ``failed``
+    or ``cancelled``.
+    """
+
+    key: Digest
+    run: str
+    cell_id: str
+    engine: str
+    kind: str
+    name: str
+    status: Literal["done", "failed", "cancelled"]
+    exit_code: int | None = None
+    result: str = ""
+    ingredients: Mapping[str, str] = field(factory=dict)
+    output: Digest = ""
+    stdout: Digest = ""
+    files: tuple[FileWrite, ...] = ()
+    inputs: tuple[Evidence, ...] = ()
+    resources: Mapping[str, float] = field(factory=dict)
+    host: str = ""
+    environment: Digest = ""
+    submitted: float = 0.0
+    finished: float = 0.0
+    seconds: float = 0.0
+    attempts: int = 1
+
+
+@frozen
+class Run:
+    """One run of a notebook (or script) from a kernel's start to its end."""
+
+    id: str
+    kind: Literal["audit", "repeat", "script"]
+    notebook: str
+    started: float
+    host: str = ""
+    user: str = ""
+    python: str = ""
+    version: str = ""
+    site: str = ""
+    environment: Digest = ""
+    ended: float | None = None
+    status: str = "running"
+
+
+@frozen
+class Location:
+    """Where saved content lies: a checkpoint file of the record, and the entry in it."""
+
+    file: str
+    entry: str
+    size: int = 0
