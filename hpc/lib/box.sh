@@ -1,0 +1,29 @@
+# shellcheck shell=bash
+# Where a cluster in a box lives, and how to tell whether it is alive. A box belongs to one checkout and one cache.
+
+BOX=$CACHE/box-$(echo "$CHECKOUT" | digest)
+# shellcheck disable=SC2034  # read by hpc/box
+readonly BOX
+
+# The box's first process holds a lock on this file as long as it lives: no process number to go stale.
+box_alive() { [[ -f $1/alive ]] && ! flock --shared --nonblock "$1/alive" true; }
+
+# box_pid BOX: the process whose end ends every process of the box, because they share its process namespace.
+box_pid() { grep -o '"child-pid": *[0-9]*' "$1/info.json" | grep -o '[0-9]*'; }
+
+box_stop() {
+    local box=$1
+    if box_alive "$box"; then
+        kill -KILL "$(box_pid "$box")"
+        flock --shared --timeout 20 "$box/alive" true || die "the box does not stop; see ps -ef | grep $box"
+    fi
+    remove_tree "$box"
+}
+
+box_stop_all() {
+    local box
+    for box in "$CACHE"/box-*/; do
+        [[ -d $box ]] && box_stop "${box%/}"
+    done
+    return 0
+}
