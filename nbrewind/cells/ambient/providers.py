@@ -1,0 +1,269 @@
+"""The kinds of ambient state that nbrewind knows."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import sys
+import warnings
+from typing import Any, Protocol
+
+from nbrewind.cells.paths import Paths
+
+
+class Provider(Protocol):
+    """One kind of ambient state.
+
+    Attributes
+    ----------
+    name
+        In records and messages.
+    library
+        Top-level module whose running means that a cell may depend on the state ("" for none).
+    hints
+        Names in code that mean the same, and that a cell may have set it, also to the value that it had.
+    only_hinted
+        Whether a change counts only with a hint: libraries change it by being imported.
+    """
+
+    name: str
+    library: str
+    hints: frozenset[str]
+    only_hinted: bool
+
+    def ready(self) -> bool:
+        """Whether the library that holds the state is loaded."""
+
+    def capture(self) -> bytes:
+        """The state, in a form that is equal when the state is."""
+
+    def restore(self, state: bytes) -> None:
+        """Put a captured state back."""
+
+
+class _Base:
+    name = ""
+    library = ""
+    hints: frozenset[str] = frozenset()
+    only_hinted = False
+
+    def ready(self) -> bool:
+        return not self.library or self.library in sys.modules
+
+
+class PythonRandom(_Base):
+    """The generator behind the functions of `random`."""
+
+    name = "random"
+    hints = frozenset({"seed", "setstate"})
+
+    def ready(self) -> bool:
+        return "random" in sys.modules
+
+    def capture(self) -> bytes:
+        return pickle.dumps(sys.modules["random"].getstate(), protocol=5)
+
+    def restore(self, state: bytes) -> None:
+        sys.modules["random"].setstate(pickle.loads(state))
+
+
+class NumpyRandom(_Base):
+    """NumPy's legacy global generator (`numpy.random.seed`)."""
+
+    name = "numpy.random"
+    hints = frozenset({"seed", "set_state"})
+
+    def ready(self) -> bool:
+        return "numpy.random" in sys.modules and hasattr(sys.modules["numpy.random"], "get_state")
+
+    def capture(self) -> bytes:
+        kind, keys, position, has_gauss, gauss = sys.modules["numpy.random"].get_state()
+        head = json.dumps([kind, int(position), int(has_gauss), float(gauss).hex()]).encode()
+        return head + b"\n" + keys.tobytes()
+
+    def restore(self, state: bytes) -> None:
+        head, _, keys = state.partition(b"\n")
+        kind, position, has_gauss, gauss = json.loads(head)
+        numpy = sys.modules["numpy"]
+        values = numpy.frombuffer(keys, dtype=numpy.uint32)
+        sys.modules["numpy.random"].set_state((kind, values, position, has_gauss, float.fromhex(gauss)))
+
+
+class TorchRandom(_Base):
+    """PyTorch's default CPU generator."""
+
+    name = "torch.random"
+    hints = frozenset({"manual_seed", "set_rng_state", "seed"})
+
+    def ready(self) -> bool:
+        return hasattr(sys.modules.get("torch"), "get_rng_state")
+
+    def capture(self) -> bytes:
+        state: bytes = sys.modules["torch"].get_rng_state().numpy().tobytes()
+        return state
+
+    def restore(self, state: bytes) -> None:
+        torch = sys.modules["torch"]
+        torch.set_rng_state(torch.frombuffer(bytearray(state), dtype=torch.uint8))
+
+
+class Environment(_Base):
+    """What the notebook changed in `os.environ`."""
+
+    name = "environment"
+    hints = frozenset({"environ", "putenv", "unsetenv", "env", "set_env"})
+
+    def __init__(self) -> None:
+        self._start = dict(os.environ)
+
+    def capture(self) -> bytes:
+        now = dict(os.environ)
+        changed = {key: now.get(key) for key in self._start.keys() | now.keys() if now.get(key) != self._start.get(key)}
+        return json.dumps(dict(sorted(changed.items()))).encode()
+
+    def restore(self, state: bytes) -> None:
+        changed = json.loads(state)
+        for key in (self._start.keys() | os.environ.keys()) - changed.keys():
+            _set_variable(key, self._start.get(key))
+        for key, value in changed.items():
+            _set_variable(key, value)
+
+
+def _set_variable(key: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(key, None)
+    elif os.environ.get(key) != value:
+        os.environ[key] = value
+
+
+class WorkingFolder(_Base):
+    """The current folder."""
+
+    name = "working folder"
+    hints = frozenset({"getcwd", "getcwdb", "cwd", "chdir", "abspath", "realpath", "resolve", "absolute", "cd", "pwd"})
+
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+
+    def capture(self) -> bytes:
+        try:
+            return self._paths.symbolic(os.getcwd()).encode("utf-8", "surrogateescape")
+        except OSError:
+            return b""
+
+    def restore(self, state: bytes) -> None:
+        os.chdir(self._paths.real(state.decode("utf-8", "surrogateescape")))
+
+
+class ModulePath(_Base):
+    """What the notebook changed in `sys.path`; entries from the start are kept by position."""
+
+    name = "sys.path"
+
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+        self._start = list(sys.path)
+
+    def capture(self) -> bytes:
+        entries: list[Any] = []
+        for entry in sys.path:
+            known = entry in self._start
+            entries.append(self._start.index(entry) if known else self._paths.symbolic(os.fspath(entry)))
+        return json.dumps(entries).encode()
+
+    def restore(self, state: bytes) -> None:
+        entries = json.loads(state)
+        sys.path[:] = [self._start[e] if isinstance(e, int) else self._paths.real(e) for e in entries]
+
+
+class WarningFilters(_Base):
+    """`warnings.filters`; libraries add to them when imported, which is not the notebook's doing."""
+
+    name = "warnings filters"
+    hints = frozenset({"filterwarnings", "simplefilter", "resetwarnings", "catch_warnings"})
+    only_hinted = True
+
+    def capture(self) -> bytes:
+        rows = []
+        for action, message, category, module, line in warnings.filters:
+            texts = [getattr(pattern, "pattern", pattern) for pattern in (message, module)]
+            rows.append([action, texts[0], category.__module__, category.__qualname__, texts[1], line])
+        return json.dumps(rows).encode()
+
+    def restore(self, state: bytes) -> None:
+        import re
+
+        filters = []
+        for action, message, home, name, module, line in json.loads(state):
+            category = _find(home, name)
+            if category is not None:
+                patterns = [None if text is None else re.compile(text, flags) for text, flags in ((message, re.I), (module, 0))]
+                filters.append((action, patterns[0], category, patterns[1], line))
+        warnings.filters[:] = filters  # type: ignore[index]
+        warnings._filters_mutated() if hasattr(warnings, "_filters_mutated") else None  # type: ignore[attr-defined]
+
+
+def _find(module: str, qualname: str) -> Any:
+    found: Any = sys.modules.get(module)
+    for part in qualname.split("."):
+        found = getattr(found, part, None)
+    return found
+
+
+class PlotSettings(_Base):
+    """matplotlib's rcParams where they differ from its configuration file."""
+
+    name = "matplotlib rcParams"
+    library = "matplotlib"
+    hints = frozenset({"rcParams", "rc", "rcdefaults", "set_theme", "set_style", "use"})
+
+    def ready(self) -> bool:
+        return hasattr(sys.modules.get("matplotlib"), "rcParamsOrig")
+
+    def _changed(self) -> dict[str, Any]:
+        matplotlib = sys.modules["matplotlib"]
+        start = dict(dict.items(matplotlib.rcParamsOrig))
+        now = dict(dict.items(matplotlib.rcParams))
+        kept = {k for k in now if not k.startswith(("backend", "interactive", "webagg", "toolbar"))}
+        return {key: now[key] for key in sorted(kept) if repr(now[key]) != repr(start.get(key))}
+
+    def capture(self) -> bytes:
+        return pickle.dumps([(key, repr(value), value) for key, value in self._changed().items()], protocol=5)
+
+    def restore(self, state: bytes) -> None:
+        matplotlib = sys.modules["matplotlib"]
+        for key in self._changed():
+            matplotlib.rcParams[key] = matplotlib.rcParamsOrig[key]
+        for key, _, value in pickle.loads(state):
+            matplotlib.rcParams[key] = value
+
+
+class CompilerFlags(_Base):
+    """`from __future__` statements stay in force for the cells that follow."""
+
+    name = "future statements"
+
+    def __init__(self, compiler: Any) -> None:
+        self._compiler = compiler
+
+    def capture(self) -> bytes:
+        return str(int(getattr(self._compiler, "flags", 0))).encode()
+
+    def restore(self, state: bytes) -> None:
+        self._compiler.flags = int(state)
+
+
+def default_providers(paths: Paths, compiler: Any) -> list[Provider]:
+    """All of the above, with their baselines taken now."""
+    return [
+        PythonRandom(),
+        NumpyRandom(),
+        TorchRandom(),
+        Environment(),
+        WorkingFolder(paths),
+        ModulePath(paths),
+        WarningFilters(),
+        PlotSettings(),
+        CompilerFlags(compiler),
+    ]

@@ -1,0 +1,241 @@
+"""Files that a cell reads and writes, from the interpreter's audit events.
+
+The events do not show what a child process does, so the working folder is looked at before the first child starts and
+after the cell ends, within bounds; a cell whose children could have read more than the bounds hold is *open*.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from attrs import define, field
+
+from nbrewind.cells.paths import Paths
+from nbrewind.record.model import Digest
+
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_CHILD_EVENTS = frozenset({"subprocess.Popen", "os.system", "os.posix_spawn", "os.exec", "os.fork", "os.forkpty", "pty.spawn"})
+_MOVES = frozenset({"os.rename", "os.link", "os.symlink", "shutil.copyfile", "shutil.move", "shutil.copytree"})
+_REMOVALS = frozenset({"os.remove", "os.rmdir", "shutil.rmtree", "os.truncate", "os.chmod", "os.utime"})
+_LISTINGS = frozenset({"os.listdir", "os.scandir"})
+_ENGINE_PROGRAMS = ("vine_factory", "vine_worker", "work_queue_factory", "work_queue_worker", "vine_submit_workers")
+TREE_FILES = 2000
+TREE_BYTES = 256 * 2**20
+
+Stat = tuple[int, int, int]
+
+
+@define
+class FilesSeen:
+    """What the audit events of one cell amount to; paths are real and absolute.
+
+    `reads` has the digest from before the cell wrote the file, where it did (`None` inside: absent). `writes` are the
+    files that may differ from before. `open` says why reads could not be bounded.
+    """
+
+    reads: dict[str, Digest | None] = field(factory=dict)
+    listings: set[str] = field(factory=set)
+    writes: set[str] = field(factory=set)
+    relative: bool = False
+    children: bool = False
+    open: str = ""
+
+
+class FilesWatch:
+    """Listens to the audit events of this process while a cell runs.
+
+    Parameters
+    ----------
+    paths
+        Tells data from environment.
+    digest
+        Digest of the file at a path, ``None`` where there is none.
+    """
+
+    def __init__(self, paths: Paths, digest: Callable[[str], Digest | None]) -> None:
+        self._paths = paths
+        self._digest = digest
+        self._active = False
+        self._installed = False
+        self._busy = threading.local()
+        self._pid = os.getpid()
+        self._ignored_threads: set[int] = set()
+        self._seen = FilesSeen()
+        self._touched: dict[str, Digest | None] = {}
+        self._tree: dict[str, Stat] | None = None
+        self._tree_root = ""
+
+    def install(self) -> None:
+        """Add the hook; the interpreter has no way to remove one, so it is silent between cells."""
+        if not self._installed:
+            sys.addaudithook(self._hook)
+            self._installed = True
+
+    def ignore_thread(self) -> None:
+        """What the calling thread does is not the cell's."""
+        self._ignored_threads.add(threading.get_ident())
+
+    def start(self) -> None:
+        """A cell begins."""
+        self._seen, self._touched, self._tree, self._pid = FilesSeen(), {}, None, os.getpid()
+        self._active = self._installed
+
+    def stop(self) -> FilesSeen:
+        """The cell has ended: digest what it read, and find what its children wrote."""
+        self._active = False
+        seen = self._seen
+        if self._tree is not None:
+            self._settle_children(seen)
+        for path, digest in seen.reads.items():
+            if digest == _LATER:
+                seen.reads[path] = self._digest(path)
+        return seen
+
+    def note_read(self, path: str) -> None:
+        """A library reads this file out of the audit events' sight."""
+        self._read(os.fspath(path))
+
+    def note_write(self, path: str) -> None:
+        """A library writes this file out of the audit events' sight."""
+        self._written(os.fspath(path), keeps=True)
+
+    def _hook(self, event: str, args: tuple[Any, ...]) -> None:
+        if not self._active or event not in _HANDLERS or getattr(self._busy, "yes", False):
+            return
+        if os.getpid() != self._pid or threading.get_ident() in self._ignored_threads:
+            return
+        self._busy.yes = True
+        try:
+            _HANDLERS[event](self, args)
+        except Exception as error:  # noqa: BLE001 - an exception here would become the user's
+            self._seen.open = self._seen.open or f"its files could not be observed ({error})"
+        finally:
+            self._busy.yes = False
+
+    def _data_path(self, path: Any) -> str | None:
+        if isinstance(path, int) or path is None:
+            return None
+        name = os.fsdecode(path)
+        if not os.path.isabs(name):
+            self._seen.relative = True
+        full = os.path.realpath(name)
+        return full if self._paths.is_data(full) else None
+
+    def _on_open(self, args: tuple[Any, ...]) -> None:
+        path, _mode, flags = args
+        if not isinstance(flags, int) or not flags & _WRITING:
+            self._read(path)
+        else:
+            self._written(path, keeps=not flags & os.O_TRUNC)
+
+    def _read(self, path: Any) -> None:
+        full = self._data_path(path)
+        if full is None or full in self._seen.reads or full in self._touched or os.path.isdir(full):
+            return
+        self._seen.reads[full] = _LATER
+
+    def _written(self, path: Any, *, keeps: bool) -> None:
+        """A file is opened for writing; with `keeps` its earlier content stays, so the result depends on it."""
+        full = self._data_path(path)
+        if full is None or full in self._touched or os.path.isdir(full):
+            return
+        before = self._digest(full) if keeps or full in self._seen.reads else _LATER
+        if keeps or full in self._seen.reads:
+            self._seen.reads[full] = before
+        self._touched[full] = before
+        self._seen.writes.add(full)
+
+    def _on_move(self, args: tuple[Any, ...]) -> None:
+        source, target = args[0], args[1]
+        self._read_now(source)
+        self._written(source, keeps=False)
+        self._written(target, keeps=False)
+
+    def _read_now(self, path: Any) -> None:
+        full = self._data_path(path)
+        if full is not None and full not in self._touched and not os.path.isdir(full):
+            self._seen.reads[full] = self._digest(full)
+
+    def _on_removal(self, args: tuple[Any, ...]) -> None:
+        self._read_now(args[0])
+        self._written(args[0], keeps=False)
+
+    def _on_listing(self, args: tuple[Any, ...]) -> None:
+        folder = args[0] if args[0] is not None else "."
+        if isinstance(folder, int):
+            return
+        name = os.path.realpath(os.fsdecode(folder))
+        if self._paths.is_data(name) or name == self._paths.base:
+            self._seen.listings.add(name)
+
+    def _on_sqlite(self, args: tuple[Any, ...]) -> None:
+        name = os.fsdecode(args[0]) if isinstance(args[0], (str, bytes, os.PathLike)) else ""
+        if name and not name.startswith((":", "file:")):
+            self._written(name, keeps=True)
+
+    def _on_child(self, args: tuple[Any, ...]) -> None:
+        program = os.path.basename(os.fsdecode(args[0])) if args and isinstance(args[0], (str, bytes)) else ""
+        words = args[1] if len(args) > 1 and isinstance(args[1], (list, tuple)) else ()
+        if program in _ENGINE_PROGRAMS or any(os.path.basename(str(word)) in _ENGINE_PROGRAMS for word in words[:2]):
+            return
+        self._seen.children = True
+        if self._tree is None:
+            self._tree_root = os.getcwd()
+            self._tree = self._look()
+            for path in self._tree:
+                self._seen.reads.setdefault(path, self._digest(path))
+
+    def _look(self) -> dict[str, Stat]:
+        found: dict[str, Stat] = {}
+        size = 0
+        for path, stat in _walk(self._tree_root):
+            if not self._paths.is_data(path):
+                continue
+            found[path] = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
+            size += stat.st_size
+            if len(found) > TREE_FILES or size > TREE_BYTES:
+                self._seen.open = f"a child process may have read any of the many files in {self._tree_root}"
+                break
+        return found
+
+    def _settle_children(self, seen: FilesSeen) -> None:
+        before = self._tree or {}
+        after = self._look()
+        seen.writes.update(path for path, stat in after.items() if before.get(path) != stat)
+        seen.writes.update(path for path in before if path not in after)
+
+
+_LATER: Digest = "later"
+
+
+def _walk(root: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Regular files below a folder, hidden folders left out."""
+    pending = [root]
+    while pending:
+        try:
+            entries = sorted(os.scandir(pending.pop()), key=lambda entry: entry.name)
+        except OSError:
+            continue
+        for entry in entries:
+            try:
+                if entry.is_dir(follow_symlinks=False):
+                    if not entry.name.startswith(".") and not entry.name.endswith(".nbrewind"):
+                        pending.append(entry.path)
+                elif entry.is_file():
+                    yield os.path.realpath(entry.path), entry.stat()
+            except OSError:
+                continue
+
+
+_HANDLERS: dict[str, Callable[[FilesWatch, tuple[Any, ...]], None]] = {
+    "open": FilesWatch._on_open,
+    "sqlite3.connect": FilesWatch._on_sqlite,
+    **dict.fromkeys(_CHILD_EVENTS, FilesWatch._on_child),
+    **dict.fromkeys(_MOVES, FilesWatch._on_move),
+    **dict.fromkeys(_REMOVALS, FilesWatch._on_removal),
+    **dict.fromkeys(_LISTINGS, FilesWatch._on_listing),
+}

@@ -1,0 +1,184 @@
+"""One cell observed from beginning to end: evidence of what it read, and what it left."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from attrs import frozen
+
+from nbrewind.cells.ambient import Ambient, AmbientChange, EnvironmentReads, default_providers
+from nbrewind.cells.code import CellCode
+from nbrewind.cells.files import FilesSeen, FilesWatch
+from nbrewind.cells.imports import ImportWatch
+from nbrewind.cells.modules import Modules
+from nbrewind.cells.paths import Paths
+from nbrewind.cells.variables import Change, Variables, Versions
+from nbrewind.cells.watch import NamesWatch
+from nbrewind.record.digests import FileDigests, digest_bytes
+from nbrewind.record.model import Covariable, Digest, Evidence
+
+ALL_VARIABLES = "variables"
+"""Name of the listing that stands for the names of all variables."""
+_LIBRARIES_WITH_STATE = ("numpy.random", "torch", "matplotlib")
+
+
+@frozen
+class Observation:
+    """What one cell read and left.
+
+    `files` are real paths with their digests afterwards (`None`: removed). `open` says why the evidence is not all.
+    """
+
+    evidence: tuple[Evidence, ...]
+    change: Change
+    files: Mapping[str, Digest | None]
+    ambient: AmbientChange
+    open: str
+    children: bool
+
+
+class Observer:
+    """Observes the cells of one session.
+
+    Parameters
+    ----------
+    variables
+        The notebook's.
+    paths
+        Symbolic paths, data or not.
+    files
+        Digests of files.
+    compiler
+        IPython's, which keeps `from __future__` statements.
+    """
+
+    def __init__(self, variables: Variables, paths: Paths, files: FileDigests, compiler: Any) -> None:
+        self.variables = variables
+        self.paths = paths
+        self.files = FilesWatch(paths, files.of)
+        self.modules = Modules(paths, files.of)
+        self.ambient = Ambient(default_providers(paths, compiler))
+        self._file_digest = files.of
+        self._names = NamesWatch(variables.namespace)
+        self._environment = EnvironmentReads(variables.namespace)
+        self._imports = ImportWatch()
+        self._before = Versions({}, {})
+        self._code: CellCode | None = None
+
+    def install(self) -> None:
+        """Hook into the interpreter, once a kernel."""
+        self._names.install()
+        self.files.install()
+        self._environment.install()
+        for name in _LIBRARIES_WITH_STATE:
+            self._imports.after(name, lambda _module: self.ambient.arrived())
+
+    def begin(self, code: CellCode, own_file: str) -> None:
+        """The cell is about to run; its own statements are compiled under the name `own_file`."""
+        self._code = code
+        self.ambient.settle()
+        self._before = self.variables.versions()
+        self.variables.begin()
+        self._environment.start()
+        self.files.start()
+        self._names.start(own_file)
+
+    def end(self) -> Observation:
+        """The cell has run."""
+        self._names.stop()
+        seen = self.files.stop()
+        keys = self._environment.stop()
+        code = self._code
+        assert code is not None, "end() without begin()"
+        read = self._names_read(code)
+        change = self.variables.settle(read, code.names.stores | self._names.stores)
+        ambient = self._ambient_change(code, seen)
+        evidence = [
+            *self._variables_seen(read, change, everything=bool(code.opens)),
+            *self._files_seen(seen),
+            *(Evidence("ambient", name, digest) for name, digest in sorted(ambient.reads.items())),
+            *(Evidence("env", key, env_digest(key)) for key in sorted(keys)),
+            *self.modules.evidence(self._names.modules, self._values(read | code.names.stores)),
+        ]
+        files = {path: self._file_digest(path) for path in sorted(seen.writes)}
+        unbounded = seen.open or ("" if code.valid else code.opens)
+        return Observation(tuple(dict.fromkeys(evidence)), change, files, ambient, unbounded, seen.children)
+
+    def reachable(self, code: CellCode) -> set[str]:
+        """Variables that the cell could touch, for restoring their values before it runs."""
+        if code.opens:
+            return set(self.variables.names())
+        return self.variables.closure((code.mentioned | code.names.deletes) & self.variables.names())
+
+    def _names_read(self, code: CellCode) -> set[str]:
+        """Names whose value from before the cell it may have seen."""
+        if code.opens:
+            return set(self._before.current) | set(code.names.loads)
+        loads = code.names.loads | code.names.deletes
+        quoted = code.quoted & self._before.current.keys()
+        held = self.variables.closure(loads | quoted | self._names.loads)
+        if self._names.observes:
+            return self._names.loads | (held - code.bound_first) | quoted
+        return (held - code.shielded) | quoted
+
+    def _variables_seen(self, read: set[str], change: Change, *, everything: bool) -> Iterable[Evidence]:
+        groups: dict[tuple[str, ...], tuple[Covariable, list[str]]] = {}
+        for name in sorted(read):
+            held = self._before.current.get(name)
+            if held is not None:
+                groups.setdefault(held.names, (held, []))[1].append(name)
+            elif self.variables.is_own(name):
+                yield Evidence("variable", name, None)
+        whole = {covariable.names for covariable in change.touched_before}
+        for covariable in change.touched_before:
+            groups.setdefault(covariable.names, (covariable, []))
+        for names, (covariable, used) in groups.items():
+            if len(used) == 1 and (names not in whole or len(names) == 1):
+                yield Evidence("variable", used[0], covariable.digests[used[0]])
+            elif len(names) == 1:
+                yield Evidence("variable", names[0], covariable.digest)
+            else:
+                yield Evidence("covariable", " ".join(names), covariable.digest)
+        if everything:
+            yield Evidence("listing", ALL_VARIABLES, names_digest(self._before.current))
+
+    def _files_seen(self, seen: FilesSeen) -> Iterable[Evidence]:
+        for path, digest in sorted(seen.reads.items()):
+            yield Evidence("file", self.paths.symbolic(path), digest)
+        for folder in sorted(seen.listings):
+            yield Evidence("listing", self.paths.symbolic(folder), self.listing_digest(folder))
+
+    def listing_digest(self, folder: str) -> Digest | None:
+        """Digest of the names in a folder, but for those that nbrewind and Jupyter put there."""
+        try:
+            names = sorted(os.listdir(folder))
+        except OSError:
+            return None
+        own = (".nbrewind", ".ipynb")
+        return names_digest(name for name in names if not name.endswith(own) and name not in {".ipynb_checkpoints", "__pycache__"})
+
+    def _ambient_change(self, code: CellCode, seen: FilesSeen) -> AmbientChange:
+        extra = ["working folder"] if seen.relative or seen.children else []
+        extra += ["environment"] if seen.children else []
+        extra += ["future statements"] if self.ambient.digest("future statements") != "initial" else []
+        tops = {name.partition(".")[0] for name in self._names.modules}
+        if not self._names.observes:
+            tops |= sys.modules.keys() & {"matplotlib"}
+        return self.ambient.compare(self._names.names_used | code.words, tops, extra)
+
+    def _values(self, names: Iterable[str]) -> list[Any]:
+        return [self.variables.namespace[name] for name in names if name in self.variables.namespace]
+
+
+def names_digest(names: Iterable[str]) -> Digest:
+    """Digest of a set of names."""
+    return digest_bytes("\n".join(sorted(names)).encode("utf-8", "surrogateescape"))
+
+
+def env_digest(key: str) -> Digest | None:
+    """Digest of an environment variable's value; the value itself may be a secret and is not kept."""
+    value = os.environ.get(key)
+    return None if value is None else digest_bytes(value.encode("utf-8", "surrogateescape"))

@@ -1,0 +1,72 @@
+"""Symbolic paths, and which files are data."""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+_SYSTEM = ("/proc/", "/sys/", "/dev/", "/etc/", "/usr/", "/lib/", "/lib64/", "/bin/", "/sbin/", "/run/", "/var/lib/", "/var/cache/")
+_HOME_CONFIG = (".cache", ".config", ".ipython", ".jupyter", ".local/lib", ".local/share/jupyter", ".matplotlib", ".npm", ".ssh",
+                ".astropy", ".keras", ".conda", ".mamba", ".pyenv")  # fmt: skip
+_ENGINE_LOGS = ("vine-run-info", "workqueue-run-info")
+
+
+class Paths:
+    """Turns paths into their symbolic form and back, and tells data from environment.
+
+    Parameters
+    ----------
+    base
+        The notebook's folder.
+    excluded
+        Folders that belong to nbrewind itself, such as the record.
+    """
+
+    def __init__(self, base: Path, excluded: tuple[Path, ...] = ()) -> None:
+        self.base = os.path.realpath(base)
+        self.home = os.path.realpath(os.path.expanduser("~"))
+        self._excluded = tuple(os.path.realpath(path) + os.sep for path in excluded)
+        self._environment = tuple(_environment_folders())
+
+    def symbolic(self, path: str) -> str:
+        """``./x`` for what lies in the notebook's folder, ``~/x`` in the home folder, else absolute."""
+        full = os.path.realpath(path)
+        for root, sign in ((self.base, "."), (self.home, "~")):
+            if full == root:
+                return sign
+            if full.startswith(root + os.sep) and root != os.sep:
+                return sign + full[len(root) :]
+        return full
+
+    def real(self, symbolic: str) -> str:
+        """Absolute path of a symbolic one, here."""
+        if symbolic == "." or symbolic.startswith("./"):
+            return self.base + symbolic[1:]
+        if symbolic == "~" or symbolic.startswith("~/"):
+            return self.home + symbolic[1:]
+        return symbolic
+
+    def is_data(self, path: str) -> bool:
+        """Whether this file is a notebook's data: not a program, a library, a cache, or nbrewind's own."""
+        full = os.path.realpath(path)
+        if full.startswith(self._excluded):
+            return False
+        parts = full.split(os.sep)
+        if "__pycache__" in parts or full.endswith((".pyc", ".ipynb")) or any(name in parts for name in _ENGINE_LOGS):
+            return False
+        if full.startswith(self.base + os.sep):
+            return ".ipynb_checkpoints" not in parts and ".git" not in parts
+        return not full.startswith(self._environment)
+
+
+def _environment_folders() -> list[str]:
+    """Folders whose files are software or caches."""
+    home = os.path.realpath(os.path.expanduser("~"))
+    folders = [*_SYSTEM, *(os.path.join(home, name) + os.sep for name in _HOME_CONFIG)]
+    roots = {sys.prefix, sys.base_prefix, sys.exec_prefix, *sysconfig.get_paths().values()}
+    folders += [os.path.realpath(root) + os.sep for root in roots if root and os.path.realpath(root) != os.sep]
+    folders += [os.path.join(os.path.realpath(tempfile.gettempdir()), name) for name in ("ipykernel_", "nbrewind-")]
+    return [folder for folder in folders if folder != os.sep]

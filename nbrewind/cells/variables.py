@@ -1,0 +1,290 @@
+"""What is known of each of the notebook's variables: its version, and whether its value is at hand.
+
+A variable is *live* when its value is in the namespace, and *lazy* when a restored cell left it and nothing has needed
+the value yet. Versions are digests, so decisions need no values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from attrs import evolve, frozen
+
+from nbrewind.cells.code import is_history
+from nbrewind.record.model import Covariable, Digest
+
+
+class AnalyserLike(Protocol):
+    """Digests live values (`nbrewind.state.Analyser`)."""
+
+    def covariables(self, names: Iterable[str]) -> list[Covariable]:
+        """Partition names by what they share, and digest each part."""
+
+    def references(self, name: str) -> Iterable[str]:
+        """Variables that functions and classes in a value refer to."""
+
+
+class LoaderLike(Protocol):
+    """Brings saved values back (`nbrewind.state.Loader`)."""
+
+    def can_load(self, covariable: Covariable) -> bool:
+        """Whether its content is saved, and fit for this interpreter."""
+
+    def load(self, covariable: Covariable) -> dict[str, Any]:
+        """Values of all its names."""
+
+
+@frozen
+class Change:
+    """What a cell did to the variables.
+
+    `written` are new versions; those with `opaque` set still lack digests. `touched_before` are the earlier versions
+    that the new ones depend on, because the cell changed them in place or bound new names to parts of them.
+    """
+
+    written: tuple[Covariable, ...]
+    deleted: tuple[str, ...]
+    touched_before: tuple[Covariable, ...]
+
+
+@frozen
+class Versions:
+    """All variables at one moment of a session."""
+
+    current: Mapping[str, Covariable]
+    saved_as: Mapping[str, Covariable]
+
+
+class Variables:
+    """The variables of a session.
+
+    Parameters
+    ----------
+    namespace
+        The notebook's variables, IPython's own among them.
+    hidden
+        IPython's own: not the notebook's as long as they are these very objects.
+    analyser, loader
+        Digest live values; bring saved ones back.
+    """
+
+    def __init__(
+        self, namespace: dict[str, Any], hidden: Mapping[str, Any], analyser: AnalyserLike, loader: LoaderLike
+    ) -> None:
+        self.namespace = namespace
+        self._hidden = hidden
+        self._analyser = analyser
+        self._loader = loader
+        self._current: dict[str, Covariable] = {}
+        self._saved_as: dict[str, Covariable] = {}
+        self._lazy: set[str] = set()
+        self._before: dict[str, Any] = {}
+
+    # -- versions
+
+    def version(self, name: str) -> Covariable | None:
+        """The co-variable that holds a name, ``None`` if there is no such variable."""
+        return self._current.get(name)
+
+    def digest(self, name: str) -> Digest | None:
+        """Digest of one variable's value."""
+        held = self._current.get(name)
+        return held.digests[name] if held else None
+
+    def names(self) -> frozenset[str]:
+        """All variables of the notebook, live or lazy."""
+        return frozenset(self._current)
+
+    def is_live_opaque(self, name: str) -> bool:
+        """Whether a variable holds, here and now, something that cannot be saved."""
+        held = self._current.get(name)
+        return held is not None and bool(held.opaque) and name not in self._lazy
+
+    def lazy(self) -> frozenset[str]:
+        """Variables whose values are not at hand."""
+        return frozenset(self._lazy)
+
+    def is_own(self, name: str) -> bool:
+        """Whether a name in the namespace is the notebook's rather than IPython's."""
+        if name.startswith("__") and name.endswith("__") or is_history(name):
+            return False
+        return name not in self._hidden or self.namespace.get(name) is not self._hidden[name]
+
+    def closure(self, names: Iterable[str]) -> set[str]:
+        """These names and all variables that their functions and classes refer to, transitively."""
+        found: set[str] = set()
+        pending = set(names)
+        while pending:
+            name = pending.pop()
+            if name in found:
+                continue
+            found.add(name)
+            held = self._current.get(name)
+            if held is not None:
+                pending |= set(held.needs) - found
+            elif name in self.namespace and self.is_own(name):
+                pending |= set(self._analyser.references(name)) - found
+        return found
+
+    # -- around a cell that runs
+
+    def begin(self) -> None:
+        """A cell is about to run."""
+        self._before = {name: value for name, value in self.namespace.items() if self.is_own(name)}
+
+    def settle(self, read: Iterable[str], stored: Iterable[str]) -> Change:
+        """A cell has run: find what it bound, deleted, or changed in place.
+
+        Parameters
+        ----------
+        read
+            Variables that it could reach.
+        stored
+            Names that its code binds, also where the value is the same object as before.
+        """
+        namespace, before = self.namespace, self._before
+        now = {name for name in namespace if self.is_own(name)}
+        rebound = {n for n in now if n not in before or before[n] is not namespace[n]} | (set(stored) & now)
+        deleted = tuple(sorted(n for n in self._current if n not in now and n not in self._lazy))
+        for name in rebound:
+            self._lazy.discard(name)
+        candidates = self._reachable(set(read) | rebound | set(deleted)) & now
+        fresh = self._analyser.covariables(candidates)
+        touched = set(read) | rebound
+        written = [new for new in fresh if self._differs(new, rebound, touched)]
+        parents = self._parents(written, rebound)
+        self._before = {}
+        self._release(set(deleted), self._current)
+        return Change(tuple(written), deleted, tuple(parents))
+
+    def adopt(self, written: Iterable[Covariable], deleted: Iterable[str] = ()) -> None:
+        """Take these as the current versions of live variables."""
+        for covariable in written:
+            self._release(set(covariable.names), self._current, keep=covariable)
+            for name in covariable.names:
+                self._current[name] = self._saved_as[name] = covariable
+                self._lazy.discard(name)
+        self._release(set(deleted), self._current)
+
+    def _reachable(self, names: set[str]) -> set[str]:
+        """With all that shares objects with them, and all that their functions refer to."""
+        found: set[str] = set()
+        pending = names
+        while pending:
+            found |= pending
+            more = self.closure(pending)
+            for name in pending:
+                held = self._current.get(name)
+                more |= set(held.names) if held else set()
+            pending = more - found
+        return found
+
+    def _differs(self, new: Covariable, rebound: set[str], touched: set[str]) -> bool:
+        old = self._current.get(new.names[0])
+        if new.opaque:
+            return bool(touched & set(new.names)) or old is None or old.names != new.names
+        if old is None or rebound & set(new.names):
+            return True
+        if old.names == new.names:
+            return old.digest != new.digest
+        lost_only = len(new.names) == 1 and old.digests[new.names[0]] == new.digest
+        if lost_only:  # the others of its co-variable were bound anew; its own value is as it was
+            self._narrow(old, set(new.names))
+        return not lost_only
+
+    def _parents(self, written: list[Covariable], rebound: set[str]) -> list[Covariable]:
+        found: dict[tuple[str, ...], Covariable] = {}
+        for new in written:
+            for name in new.names:
+                old = self._current.get(name)
+                if old is not None and name not in rebound:
+                    found[old.names] = old
+        return list(found.values())
+
+    def _release(self, names: set[str], current: dict[str, Covariable], keep: Covariable | None = None) -> None:
+        """Take names out of the co-variables that hold them; what stays in these keeps its version."""
+        for old in {id(current[n]): current[n] for n in names if n in current}.values():
+            if keep is None or old.names != keep.names:
+                self._narrow(old, set(old.names) - names)
+        for name in names:
+            current.pop(name, None)
+            self._saved_as.pop(name, None)
+            self._lazy.discard(name)
+
+    def _narrow(self, old: Covariable, left: set[str]) -> None:
+        """The rest of a co-variable that lost names. Its saved form still holds them all."""
+        if not left:
+            return
+        names = tuple(sorted(left))
+        digest = old.digests[names[0]] if len(names) == 1 else old.digest + "-" + "-".join(names)
+        rest = evolve(old, names=names, digests={n: old.digests[n] for n in names}, digest=digest)
+        for name in names:
+            self._current[name] = rest
+
+    # -- restoring
+
+    def assume(self, written: Iterable[Covariable], deleted: Iterable[str]) -> None:
+        """A restored cell left these versions; their values stay where they are saved until something needs them."""
+        for covariable in written:
+            if all(self._current.get(name) == covariable for name in covariable.names):
+                continue
+            self._release(set(covariable.names), self._current, keep=covariable)
+            for name in covariable.names:
+                self.namespace.pop(name, None)
+                self._current[name] = self._saved_as[name] = covariable
+                self._lazy.add(name)
+        for name in deleted:
+            self.namespace.pop(name, None)
+        self._release(set(deleted), self._current)
+
+    def materialise(self, names: Iterable[str]) -> list[Covariable]:
+        """Put the values of these variables, and of all that they refer to, into the namespace.
+
+        Returns
+        -------
+        list of Covariable
+            Versions whose values are not saved or cannot be loaded here: their cells must run again.
+        """
+        missing: dict[Digest, Covariable] = {}
+        for name in sorted(self.closure(names) & self._lazy):
+            if name not in self._lazy:
+                continue
+            saved = self._saved_as[name]
+            if saved.opaque or not self._loader.can_load(saved):
+                missing[saved.digest] = saved
+                continue
+            try:
+                self.provide(saved, self._loader.load(saved))
+            except Exception:  # noqa: BLE001 - whatever is wrong with a saved value, its cell can make it again
+                missing[saved.digest] = saved
+        return list(missing.values())
+
+    def provide(self, saved: Covariable, values: Mapping[str, Any]) -> None:
+        """These are the values of a saved version; names that have moved on since are left alone."""
+        for name in saved.names:
+            if self._saved_as.get(name) == saved and name in values:
+                self.namespace[name] = values[name]
+                self._lazy.discard(name)
+
+    # -- going back for a while
+
+    def versions(self) -> Versions:
+        """All versions now, as values that later cells do not change."""
+        return Versions(dict(self._current), dict(self._saved_as))
+
+    def visit(self, versions: Versions) -> tuple[Versions, dict[str, Any], set[str]]:
+        """Go to an earlier moment, all lazy; returns what `leave` needs to come back."""
+        live = {name: self.namespace.pop(name) for name in list(self._current) if name in self.namespace}
+        token = (self.versions(), live, set(self._lazy))
+        self._current, self._saved_as = dict(versions.current), dict(versions.saved_as)
+        self._lazy = set(self._current)
+        return token
+
+    def leave(self, token: tuple[Versions, dict[str, Any], set[str]]) -> dict[str, Any]:
+        """Come back from an earlier moment; returns the values that were made there."""
+        made = {name: self.namespace.pop(name) for name in list(self.namespace) if self.is_own(name)}
+        versions, live, lazy = token
+        self._current, self._saved_as, self._lazy = dict(versions.current), dict(versions.saved_as), lazy
+        self.namespace.update(live)
+        return made

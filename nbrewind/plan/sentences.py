@@ -1,0 +1,65 @@
+"""Reasons in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nbrewind.record.model import Reason
+
+_WORDS = {
+    "new": "it is new",
+    "fresh": "a fresh run was asked for",
+    "asked": "you asked for it",
+    "audit": "an audit runs every cell",
+    "volatile": "it is marked volatile",
+    "failed": "it failed last time",
+    "no-record": "nothing is recorded yet",
+}
+
+
+def sentence(reason: Reason) -> str:
+    """One reason as the rest of a sentence that begins with "executed, because"."""
+    change = f" ({reason.before} → {reason.after})" if reason.before or reason.after else ""
+    match reason.kind:
+        case "code":
+            where = f" at {reason.name}" if reason.name else ""
+            return f"its code changed{where}{change}"
+        case "variable" | "covariable":
+            if reason.after == "absent":
+                return f"{reason.name} no longer exists"
+            if reason.before == "absent":
+                return f"{reason.name} is now defined"
+            plural = " and " in reason.name or " " in reason.name
+            return f"{reason.name.replace(' ', ', ')} changed" + (" together" if plural else "") + change
+        case "file":
+            return f"the file {reason.name} changed{change}"
+        case "listing":
+            return f"the content of {reason.name} changed"
+        case "ambient":
+            return f"the {reason.name} state changed"
+        case "env":
+            return f"the environment variable {reason.name} changed"
+        case "module":
+            return f"{reason.name} changed{change}"
+        case "tasks-failed":
+            return f"{reason.name} of it failed last time"
+        case "open":
+            return f"what it reads could not be bounded: {reason.name}"
+        case "live":
+            return f"{reason.name} is alive in this session and this cell acts on it"
+        case "needed":
+            return f"{reason.name} was needed and cannot be saved"
+        case "unsaved":
+            return f"{reason.name} is not in the record"
+        case _:
+            return _WORDS.get(reason.kind, reason.kind) + change
+
+
+def sentences(reasons: Sequence[Reason], limit: int = 3) -> str:
+    """Several reasons in one line."""
+    if not reasons:
+        return _WORDS["new"]
+    shown = [sentence(reason) for reason in reasons[:limit]]
+    if len(reasons) > limit:
+        shown.append(f"and {len(reasons) - limit} more")
+    return "; ".join(shown)
