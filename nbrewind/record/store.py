@@ -1,0 +1,491 @@
+"""The record: one folder that many processes read and, for different notebooks, write at the same time.
+
+::
+
+    NAME.nbrewind/
+        record.json        {"schema": 1, "created": …, "nbrewind": …}
+        runs/ID.log        all of a run: cells, tasks, content up to 1 MiB (format: `nbrewind.record.log`)
+        objects/ab/cd…     content above 1 MiB, by digest
+        checkpoints/*.h5   saved variables (format: `nbrewind.state`)
+        index.sqlite       derived from the logs; may be deleted
+        locks/             who writes
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import attrs
+
+import nbrewind
+from nbrewind.errors import RecordBroken, RecordBusy, RecordError, RecordTooNew, UsageError
+from nbrewind.record import log as logs
+from nbrewind.record.catalog import Catalog
+from nbrewind.record.counts import Counts, count
+from nbrewind.record.digests import FileStamp, digest_bytes
+from nbrewind.record.disk import make_folder, write_atomically, writing
+from nbrewind.record.encoding import decode, from_json, pack_digest, unpack_digest
+from nbrewind.record.entries import log_number
+from nbrewind.record.gc import GcReport, collect
+from nbrewind.record.index import Row
+from nbrewind.record.locks import FileLock, NotebookLock, unsupported
+from nbrewind.record.model import CellRun, Digest, Location, Run, TaskRun
+from nbrewind.record.objects import Objects, restore_file, restore_tree
+from nbrewind.record.trees import is_tree, parse
+from nbrewind.record.writer import RunWriter
+
+SCHEMA = 1
+_FOLDERS = ("runs", "objects", "checkpoints", "locks")
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def new_run_id(started: float) -> str:
+    """A run's name: sorts by time, short to type.
+
+    Examples
+    --------
+    >>> new_run_id(0.0)[8:]  # doctest: +SKIP
+    '-000000-k3f9'
+    """
+    word = "".join(secrets.choice(_ALPHABET) for _ in range(4))
+    return time.strftime("%Y%m%d-%H%M%S-", time.localtime(started)) + word
+
+
+class Record:
+    """An open record; make one with `open`. Safe in several threads; a forked child may read.
+
+    Attributes
+    ----------
+    folder
+        Where it lies.
+    dropped
+        What was damaged and left out, a sentence each.
+    """
+
+    _open: ClassVar[weakref.WeakSet[Record]] = weakref.WeakSet()
+
+    def __init__(self, folder: Path, *, readonly: bool) -> None:
+        self.folder, self.readonly = folder, readonly
+        self._objects = Objects(folder / "objects")
+        self._catalog = Catalog(folder, readonly=readonly, alive=self._alive)
+        self._writers: dict[RunWriter, FileLock | None] = {}
+        self._lock = threading.Lock()
+        self._open.add(self)
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike[str], *, create: bool = True, readonly: bool = False) -> Record:
+        """Open the record in a folder, or make it.
+
+        Parameters
+        ----------
+        folder
+            Usually ``NAME.nbrewind`` beside the notebook.
+        create
+            Make it if it is missing.
+        readonly
+            Write nothing at all, for a folder that cannot be written.
+
+        Raises
+        ------
+        RecordError
+            There is no record, or the folder is something else.
+        RecordTooNew
+            A newer nbrewind wrote it.
+        RecordBroken
+            Its ``record.json`` is damaged.
+        RecordUnwritable
+            It cannot be made.
+        """
+        path = Path(os.path.abspath(folder))
+        if not (path / "record.json").exists():
+            _make(path, create=create and not readonly)
+        _check_schema(path / "record.json")
+        return cls(path, readonly=readonly)
+
+    @property
+    def dropped(self) -> list[str]:
+        """What was damaged and left out, a sentence each."""
+        return self._catalog.dropped
+
+    # -- writing -----------------------------------------------------------------------------------
+
+    def begin(self, run: Run) -> RunWriter:
+        """Start recording a run; an empty ``run.id`` gets a new name.
+
+        Raises
+        ------
+        RecordBusy
+            Another live process records this notebook here, or is collecting garbage.
+        RecordUnwritable
+            The folder takes no files, or was opened read-only.
+        UsageError
+            The name is taken, or no name for a file.
+        """
+        if self.readonly:
+            raise RecordError(f"{self.folder} was opened read-only")
+        run = attrs.evolve(run, id=run.id or new_run_id(run.started))
+        self._check_id(run.id)
+        for name in _FOLDERS:
+            with writing(self.folder):
+                make_folder(self.folder / name)
+        shared = self._share()
+        lock = NotebookLock(self.folder / "locks", run.notebook)
+        try:
+            lock.acquire(run.id)
+            writer = RunWriter(run, self.folder, self._catalog, self._objects, lock, self._released)
+        except BaseException:
+            lock.release()
+            if shared is not None:
+                shared.release()
+            raise
+        self._writers[writer] = shared
+        return writer
+
+    def _check_id(self, run_id: str) -> None:
+        if not run_id.replace("-", "").replace("_", "").replace(".", "").isalnum() or run_id[0] == ".":
+            raise UsageError(f"{run_id!r} is no name for a run: use letters, digits, '-', '_' and '.'")
+        if (self._catalog.runs / f"{run_id}.log").exists():
+            raise UsageError(f"{self.folder} already has a run {run_id}")
+
+    def _share(self) -> FileLock | None:
+        """Keep garbage collection out."""
+        shared = FileLock(self.folder / "locks" / "record.lock", exclusive=False)
+        with writing(self.folder):
+            try:
+                taken = shared.acquire(patience=5.0)
+            except OSError as error:
+                if unsupported(error):
+                    return None
+                raise
+        if not taken:
+            raise RecordBusy(
+                f"garbage is being collected in {self.folder}: try again when `nbrewind gc` has ended"
+            )
+        return shared
+
+    def _released(self, writer: RunWriter) -> None:
+        shared = self._writers.pop(writer, None)
+        if shared is not None:
+            shared.release()
+
+    # -- runs --------------------------------------------------------------------------------------
+
+    def _alive(self, run_json: bytes) -> bool:
+        run = from_json(run_json)
+        return NotebookLock(self.folder / "locks", run.get("notebook", "")).live_run() == run.get("id")
+
+    def runs(self) -> list[Run]:
+        """All runs, oldest first; one whose process died without ending it is ``interrupted``."""
+        return sorted(map(self._run_of, self._catalog.runs_json()), key=lambda run: (run.started, run.id))
+
+    def _run_of(self, run_json: bytes) -> Run:
+        run = decode(Run, run_json)
+        if run.ended is None and not self._alive(run_json):
+            return attrs.evolve(run, status="interrupted")
+        return run
+
+    def run(self, prefix: str) -> Run:
+        """The run whose id begins like that, or the newest for ``last``.
+
+        Raises
+        ------
+        UsageError
+            None or several do.
+        """
+        runs = self.runs()
+        if prefix == "last":
+            matching = runs[-1:]
+        else:
+            matching = [run for run in runs if run.id == prefix] or [
+                r for r in runs if prefix and r.id.startswith(prefix)
+            ]
+        if len(matching) == 1:
+            return matching[0]
+        if not matching:
+            raise UsageError(f"{self.folder} has no run {prefix!r}; `nbrewind runs` lists {len(runs)}")
+        raise UsageError(
+            f"{prefix!r} could be any of {', '.join(run.id for run in matching[:5])}: type more of it"
+        )
+
+    # -- cells -------------------------------------------------------------------------------------
+
+    def cells(self, run_id: str) -> list[CellRun]:
+        """The cell runs of a run, in order."""
+        rows = self._catalog.ask(lambda index: index.cells(run=run_id))
+        found = (self._cell(row) for row in _newest_of_each(rows))
+        return sorted((cell for cell in found if cell is not None), key=lambda cell: cell.seq)
+
+    def cell(self, run_id: str, seq: int) -> CellRun:
+        """One cell run.
+
+        Raises
+        ------
+        UsageError
+            There is no such cell run.
+        """
+        rows = self._catalog.ask(lambda index: index.cells(run=run_id, seq=seq))
+        for row in _newest_of_each(rows):
+            if cell := self._cell(row):
+                return cell
+        raise UsageError(f"{self.folder} has no cell run {run_id}/{seq}")
+
+    def traces(self, code: Digest) -> Iterator[CellRun]:
+        """Cell runs of that code that went well, newest first, decoded as they are taken."""
+        rows = self._catalog.ask(lambda index: index.cells(code=code))
+        for row in _newest_of_each(rows):
+            if row[6] and (cell := self._cell(row)):
+                yield cell
+
+    def _cell(self, row: Row) -> CellRun | None:
+        payload = self._catalog.read(row[0], row[1], logs.CELL)
+        return None if payload is None else decode(CellRun, payload)
+
+    # -- tasks -------------------------------------------------------------------------------------
+
+    def task(self, key: Digest) -> TaskRun | None:
+        """The newest finished task of that key."""
+        rows = self._catalog.ask(lambda index: index.tasks(key=key))
+        done = [row for row in rows if row[3] == "done"]
+        for row in sorted(done, key=lambda row: (row[4], self._name_of(row), row[1]), reverse=True):
+            payload = self._catalog.read(row[0], row[1], logs.TASK)
+            if payload is not None:
+                for writer in list(self._writers):
+                    writer.used(key)
+                return decode(TaskRun, payload)
+        return None
+
+    def _name_of(self, row: Row) -> str:
+        state = self._catalog.states.get(row[0])
+        return state.name if state else ""
+
+    def tasks(self, run_id: str | None = None, cell_id: str | None = None) -> Iterator[TaskRun]:
+        """Task runs of any status, in the order they were recorded in each run."""
+        log = None if run_id is None else log_number(f"{run_id}.log")
+        rows = self._catalog.ask(lambda index: index.tasks(log=log, cell=cell_id))
+        for row in sorted(rows, key=lambda row: (self._name_of(row), row[1])):
+            payload = self._catalog.read(row[0], row[1], logs.TASK)
+            if payload is not None:
+                yield decode(TaskRun, payload)
+
+    # -- content -----------------------------------------------------------------------------------
+
+    def has_blob(self, digest: Digest) -> bool:
+        """Whether that content is here."""
+        return bool(self._catalog.ask(lambda index: index.blobs(digest))) or self._objects.has(digest)
+
+    def blob(self, digest: Digest) -> bytes:
+        """Content by its digest, verified.
+
+        Raises
+        ------
+        KeyError
+            It is not here.
+        RecordBroken
+            It is damaged. The record then no longer claims to have it.
+        """
+        rows = self._catalog.ask(lambda index: index.blobs(digest))
+        for row in rows:
+            payload = self._catalog.read(row[1], row[2], b"".join(logs.CONTENT))
+            if payload is not None and digest_bytes(content := payload[logs.DIGEST_SIZE :]) == digest:
+                return content
+        if rows:
+            self._catalog.ask(lambda index: index.forget_blob(digest))
+            if not self._objects.has(digest):
+                raise RecordBroken(
+                    f"the content {digest} in {self.folder} is damaged; what needs it must run again"
+                )
+        return self._objects.read(digest)
+
+    def blob_to_file(self, digest: Digest, path: str | os.PathLike[str], mode: int = 0o644) -> None:
+        """Put content at a path in one step, as a copy that may be edited; a folder's content makes a folder.
+
+        Parameters
+        ----------
+        mode
+            Permission bits; a folder's files have their own.
+
+        Raises
+        ------
+        KeyError, RecordBroken
+            As for `blob`.
+        RecordUnwritable
+            It cannot be written there.
+        """
+        target = Path(path)
+        rows = self._catalog.ask(lambda index: index.blobs(digest))
+        if rows and rows[0][4]:
+            content = self.blob(digest)
+            assert is_tree(content)
+            restore_tree(target, parse(content), self._fill)
+        else:
+            restore_file(target, mode, lambda file: self._fill(digest, file))
+
+    def _fill(self, digest: Digest, file: int) -> None:
+        if self._objects.has(digest):
+            self._objects.copy(digest, file)
+            return
+        view = memoryview(self.blob(digest))
+        while view:
+            view = view[os.write(file, view) :]
+
+    # -- checkpoints -------------------------------------------------------------------------------
+
+    def locate(self, digest: Digest) -> Location | None:
+        """Where a saved co-variable or buffer lies in a checkpoint file that is there."""
+        rows = self._catalog.ask(lambda index: index.saved(digest))
+        for row in sorted(rows, key=lambda row: (self._name_of((row[1],)), row[2]), reverse=True):
+            payload = self._catalog.read(row[1], row[2], logs.SAVED)
+            if payload is not None and self.checkpoint_path(row[3]).exists():
+                return decode(Location, payload)
+        return None
+
+    def checkpoint_path(self, file: str) -> Path:
+        """Path of a checkpoint file by its name in the record.
+
+        Raises
+        ------
+        RecordBroken
+            The name leads elsewhere.
+        """
+        if Path(file).name != file or not file:
+            raise RecordBroken(f"{file!r} is no name of a checkpoint file")
+        return self.folder / "checkpoints" / file
+
+    # -- files' digests (see `FileDigests`) --------------------------------------------------------
+
+    def recall_file(self, path: str) -> tuple[FileStamp, Digest] | None:
+        """What was remembered of a file."""
+        row = self._catalog.ask(lambda index: index.file(path))
+        return None if row is None else (FileStamp(*row[1:6]), unpack_digest(row[6]))
+
+    def remember_file(self, path: str, stamp: FileStamp, digest: Digest) -> None:
+        """Keep a file's digest for the next session."""
+        row = (path, *stamp, pack_digest(digest))
+        if not self.readonly:
+            self._catalog.ask(lambda index: index.add("files", row))
+
+    # -- the whole ---------------------------------------------------------------------------------
+
+    def counts(self) -> Counts:
+        """How much there is of what."""
+        return count(self.folder, self._catalog)
+
+    def gc(
+        self,
+        *,
+        keep_runs: int | None = None,
+        older_than: float | None = None,
+        max_bytes: int | None = None,
+        pinned: set[str] | frozenset[str] = frozenset(),
+        dry_run: bool = False,
+    ) -> GcReport:
+        """Remove runs, and all that no remaining run refers to; see `nbrewind.record.gc`."""
+        return collect(
+            self.folder,
+            self._catalog,
+            self.runs(),
+            keep_runs=keep_runs,
+            older_than=older_than,
+            max_bytes=max_bytes,
+            pinned=frozenset(pinned),
+            dry_run=dry_run,
+        )
+
+    def close(self) -> None:
+        """Close the files; runs that were not ended count as interrupted. May be called again."""
+        if self not in self._open:
+            return
+        self._open.discard(self)
+        try:
+            for writer in list(self._writers):
+                writer.abandon()
+        finally:
+            self._catalog.close()
+
+    def __enter__(self) -> Record:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- forks -------------------------------------------------------------------------------------
+
+    def _hold(self) -> None:
+        for writer in list(self._writers):
+            writer.hold()
+        self._catalog.hold()
+
+    def _unhold(self) -> None:
+        self._catalog.unhold()
+        for writer in list(self._writers):
+            writer.unhold()
+
+    @classmethod
+    def _before_fork(cls) -> None:
+        cls._holding = list(cls._open)
+        for record in cls._holding:
+            record._hold()
+
+    @classmethod
+    def _after_fork(cls) -> None:
+        for record in cls._holding:
+            record._unhold()
+        cls._holding = []
+
+    _holding: ClassVar[list[Record]] = []
+
+
+os.register_at_fork(
+    before=Record._before_fork, after_in_parent=Record._after_fork, after_in_child=Record._after_fork
+)
+
+
+def _newest_of_each(rows: list[Row]) -> list[Row]:
+    """Rows of `cells`, newest first, one for each run and number."""
+    newest: dict[tuple[Any, Any], Row] = {}
+    for row in sorted(rows, key=lambda row: (row[5], row[1])):
+        newest.pop((row[2], row[3]), None)
+        newest[row[2], row[3]] = row
+    return list(reversed(newest.values()))
+
+
+def _make(path: Path, *, create: bool) -> None:
+    if not create:
+        raise RecordError(f"there is no record at {path}: `nbrewind audit` makes one")
+    with writing(path):
+        make_folder(path)
+        if any(
+            name not in _FOLDERS for name in os.listdir(path) if not name.startswith(("index.sqlite", "."))
+        ):
+            raise RecordError(
+                f"{path} holds other files and is no record: choose another folder with --record DIR"
+            )
+        for name in _FOLDERS:
+            make_folder(path / name)
+        about = {"schema": SCHEMA, "created": time.time(), "nbrewind": nbrewind.__version__}
+        write_atomically(path / "record.json", json.dumps(about, indent=1).encode() + b"\n")
+
+
+def _check_schema(path: Path) -> None:
+    try:
+        about = json.loads(path.read_bytes())
+        schema, version = int(about["schema"]), about.get("nbrewind", "")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RecordBroken(
+            f"{path} is damaged ({error!r}): put it back from a copy, "
+            f"or move {path.parent} away to record anew"
+        ) from error
+    if schema > SCHEMA:
+        raise RecordTooNew(
+            f"{path.parent} has schema {schema}, written by nbrewind {version or '(unknown)'}; "
+            f"this is nbrewind {nbrewind.__version__}, which reads up to schema {SCHEMA}: "
+            f"install nbrewind {version or 'newer'} or later"
+        )
