@@ -1,8 +1,8 @@
 """One canonical form of Python syntax, for cells and for functions.
 
-Comments, layout and the positions of nodes are left out, so that formatting changes no digest. Docstrings stay: a program
-can read them. The form does not depend on the Python version where the syntax exists in both: absent fields and empty
-lists are omitted, whichever version introduced them.
+Comments, layout and the positions of nodes are left out, so that formatting changes no digest. Docstrings
+stay: a program can read them. The form does not depend on the Python version where the syntax exists in both:
+absent fields and empty lists are omitted, whichever version introduced them.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class _Token:
 
 def _fields(node: ast.AST) -> Iterator[object]:
     for name, value in ast.iter_fields(node):
-        if name in _LEFT_OUT or value is None and not isinstance(node, ast.Constant) or value == []:
+        if name in _LEFT_OUT or (value is None and not isinstance(node, ast.Constant)) or value == []:
             continue
         yield _Token(f" {name}=")
         yield value

@@ -1,0 +1,172 @@
+"""Which names share objects, and what each value's digest is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from attrs import define, frozen
+
+from nbrewind.record.model import Covariable, Digest
+from nbrewind.state.buffers import BufferDigests
+from nbrewind.state.canonical import Scope, Walk, overlapping
+from nbrewind.state.guard import watching
+from nbrewind.state.plans import Plans
+
+
+@frozen
+class Measure:
+    """How large the value behind a digest is: bytes in buffers, and objects."""
+
+    size: int
+    nodes: int
+    types: frozenset[type] = frozenset()
+
+
+@frozen
+class Valued:
+    """A value by itself: its digest, the variables it refers to, and why it has no canonical form, if so."""
+
+    digest: Digest
+    needs: frozenset[str]
+    opaque: str = ""
+
+
+class Analyser:
+    """Digests the variables of a notebook and finds out which share objects.
+
+    Parameters
+    ----------
+    namespace
+        The notebook's variables: the dictionary of its ``__main__``.
+    """
+
+    def __init__(self, namespace: dict[str, Any]) -> None:
+        self.namespace = namespace
+        self.buffers = BufferDigests()
+        self.measures: dict[Digest, Measure] = {}
+        self._plans = Plans()
+
+    def covariables(self, names: Iterable[str]) -> list[Covariable]:
+        """Partition variables into those that share mutable objects, and digest them.
+
+        Names that the namespace lacks are skipped.
+        """
+        values = {name: self.namespace[name] for name in sorted(set(names)) if name in self.namespace}
+        with watching():
+            scope = self._scope()
+            looks = _looks(scope, values)
+            return [self._covariable(scope, values, looks, group) for group in _partition(looks)]
+
+    def value(self, value: Any) -> Valued:
+        """Digest one value, whether a variable holds it or not; functions and classes by content."""
+        with watching():
+            walk = _walk(self._scope(), [value])
+        return Valued(walk.digest, frozenset(walk.needs), walk.refused)
+
+    def references(self, name: str) -> frozenset[str]:
+        """Variables that functions and classes of this one's value refer to by name; nothing is digested."""
+        if name not in self.namespace:
+            return frozenset()
+        with watching():
+            return frozenset(_walk(self._scope(hashing=False), [self.namespace[name]]).needs - {name})
+
+    def _scope(self, *, hashing: bool = True) -> Scope:
+        return Scope(self.namespace, self._plans, self.buffers, hashing)
+
+    def _covariable(
+        self, scope: Scope, values: Mapping[str, Any], looks: Mapping[str, Walk], names: Sequence[str]
+    ) -> Covariable:
+        digests = {name: looks[name].digest for name in names}
+        whole = looks[names[0]] if len(names) == 1 else _walk(scope, [values[name] for name in names])
+        opaque = whole.refused or next((looks[name].refused for name in names if looks[name].refused), "")
+        needs = set().union(*(looks[name].needs for name in names)) - set(names)
+        if opaque:
+            return Covariable(tuple(names), dict.fromkeys(names, ""), "", tuple(sorted(needs)), opaque)
+        self.measures[whole.digest] = Measure(whole.size, whole.nodes, frozenset(whole.types))
+        return Covariable(tuple(names), digests, whole.digest, tuple(sorted(needs)))
+
+
+def _walk(scope: Scope, roots: Sequence[Any]) -> Walk:
+    return Walk(scope, roots)
+
+
+def _looks(scope: Scope, values: Mapping[str, Any]) -> dict[str, Walk]:
+    """One walk a value; names of one and the same object share it."""
+    made: dict[int, Walk] = {}
+    looks: dict[str, Walk] = {}
+    for name, value in values.items():
+        if id(value) not in made:
+            made[id(value)] = _walk(scope, [value])
+        looks[name] = made[id(value)]
+    return looks
+
+
+def _partition(looks: Mapping[str, Walk]) -> list[list[str]]:
+    groups = _Groups.of(looks)
+    owners: dict[int, str] = {}
+    for name, walk in looks.items():
+        mutable = walk.met.keys() - walk.unlinked
+        for key in mutable & owners.keys():
+            groups.join(name, owners[key])
+        owners.update(dict.fromkeys(mutable, name))
+    _by_memory(looks, groups)
+    _by_cycles(looks, groups)
+    return groups.all()
+
+
+def _by_memory(looks: Mapping[str, Walk], groups: _Groups) -> None:
+    """Join the names whose arrays overlap; frames alone do not join."""
+    named = {id(one): name for name, walk in looks.items() for one in walk.stretches}
+    for cluster in overlapping(
+        one for walk in looks.values() for one in walk.stretches if one.end > one.start
+    ):
+        if any(one.shared for one in cluster):
+            for one in cluster[1:]:
+                groups.join(named[id(one)], named[id(cluster[0])])
+
+
+def _by_cycles(looks: Mapping[str, Walk], groups: _Groups) -> None:
+    """Join the names that hold each other by name: neither could be built before the other."""
+    reach = {name: _reach(name, looks) for name in looks if looks[name].held}
+    for name, reached in reach.items():
+        for other in reached:
+            if name in reach.get(other, ()):
+                groups.join(name, other)
+
+
+def _reach(name: str, looks: Mapping[str, Walk]) -> set[str]:
+    seen: set[str] = set()
+    stack = [name]
+    while stack:
+        for other in looks[stack.pop()].held:
+            if other in looks and other not in seen:
+                seen.add(other)
+                stack.append(other)
+    return seen
+
+
+@define
+class _Groups:
+    """Union-find over names."""
+
+    above: dict[str, str]
+
+    @classmethod
+    def of(cls, names: Iterable[str]) -> _Groups:
+        return cls({name: name for name in names})
+
+    def top(self, name: str) -> str:
+        while self.above[name] != name:
+            self.above[name] = self.above[self.above[name]]
+            name = self.above[name]
+        return name
+
+    def join(self, one: str, other: str) -> None:
+        self.above[self.top(one)] = self.top(other)
+
+    def all(self) -> list[list[str]]:
+        groups: dict[str, list[str]] = {}
+        for name in self.above:
+            groups.setdefault(self.top(name), []).append(name)
+        return list(groups.values())

@@ -1,0 +1,279 @@
+"""The plan of each type that the interpreter does not know by heart."""
+
+from __future__ import annotations
+
+import copyreg
+import enum
+import functools
+import sys
+import types
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from nbrewind.state import code
+from nbrewind.state.canonical import BASIC, Plan, Walk, each
+from nbrewind.state.guard import HookError, attempt
+from nbrewind.state.names import NOTEBOOK, importable
+from nbrewind.state.registry import REGISTRY, Entry, qualified
+
+Parts = tuple[bytes, Sequence[Any]]
+
+_HEAP = 1 << 9
+"""`Py_TPFLAGS_HEAPTYPE`: set on classes written in Python, and on some written in C."""
+
+
+class Plans:
+    """Finds, and keeps, the plan of each type."""
+
+    def __init__(self) -> None:
+        self._plans: dict[type, Plan] = dict(BASIC)
+        self._version = -1
+
+    def __call__(self, kind: type) -> Plan:
+        """The plan of a type."""
+        plan = self._plans.get(kind)
+        if plan is None or self._version != REGISTRY.version:
+            if self._version != REGISTRY.version:
+                self._plans = dict(BASIC)
+            plan = self._plans.get(kind) or _plan(kind)
+            self._plans[kind] = plan
+            self._version = REGISTRY.version
+        return plan
+
+
+def _plan(kind: type) -> Plan:
+    if any("__nbrewind_digest__" in vars(base) for base in kind.__mro__):
+        return Plan(_tag(kind), _typed(kind, each(_own_digest)))
+    entry = REGISTRY.of(kind)
+    if entry is not None and (entry.opaque or entry.digest or entry.reduce):
+        return _registered(kind, entry)
+    if issubclass(kind, type):
+        return code.CLASSES
+    special = code.PLANS.get(kind) or _from_library(kind)
+    if special is not None:
+        return special
+    if issubclass(kind, enum.Enum):
+        return Plan(_tag(kind), _typed(kind, each(_member, identity=False)))
+    immutable = qualified(kind) in _IMMUTABLE
+    if immutable or not _plain(kind):
+        if kind.__module__ == NOTEBOOK:
+            return Plan(
+                _tag(kind), _typed(kind, each(functools.partial(_reduced_and_raw, _attributes(kind))))
+            )
+        return Plan(_tag(kind), _typed(kind, each(_reduced, identity=not immutable)))
+    return Plan(_tag(kind), _typed(kind, _attributes(kind)))
+
+
+def _tag(kind: type) -> bytes:
+    name = importable(kind)
+    return f"type {name or 'notebook ' + kind.__qualname__}".encode("utf-8", "surrogatepass")
+
+
+def _typed(
+    kind: type, encode: Callable[[Walk, Sequence[Any]], None]
+) -> Callable[[Walk, Sequence[Any]], None]:
+    """Let instances of a class that goes by no library's name hold their class."""
+    if importable(kind):
+        return encode
+
+    def holding(walk: Walk, group: Sequence[Any]) -> None:
+        walk.push((kind,))
+        encode(walk, group)
+
+    return holding
+
+
+def _registered(kind: type, entry: Entry) -> Plan:
+    def parts(walk: Walk, value: Any) -> Parts:
+        if entry.opaque:
+            raise HookError(entry.opaque)
+        if entry.digest:
+            return b"", (attempt(entry.digest, value),)
+        assert entry.reduce is not None
+        return b"", _taken_apart(attempt(entry.reduce, value))
+
+    return Plan(_tag(kind), _typed(kind, each(parts)))
+
+
+def _own_digest(walk: Walk, value: Any) -> Parts:
+    return b"", (attempt(type(value).__nbrewind_digest__, value),)
+
+
+_LIBRARIES = {
+    "numpy": "nbrewind.state.arrays",
+    "pandas": "nbrewind.state.frames",
+    "scipy": "nbrewind.state.sparse",
+}
+
+
+def _from_library(kind: type) -> Plan | None:
+    """The plan that our module for a library has for a type or a base of it."""
+    for base in kind.__mro__:
+        name = _LIBRARIES.get((base.__module__ or "").partition(".")[0])
+        if name is None or (name not in sys.modules and not _import(name)):
+            continue
+        plan: Plan | None = sys.modules[name].plan_for(kind, base)
+        if plan is not None:
+            return plan
+    return None
+
+
+def _import(name: str) -> bool:
+    try:
+        __import__(name)
+    except ImportError:
+        return False
+    return True
+
+
+def _member(walk: Walk, value: Any) -> Parts:
+    name = getattr(value, "_name_", None)
+    return repr(name).encode("utf-8", "surrogatepass"), (getattr(value, "_value_", None),)
+
+
+# Instances of classes written in Python.
+
+_DEFAULTS = (
+    ("__reduce_ex__", object.__reduce_ex__),
+    ("__reduce__", object.__reduce__),
+    ("__getstate__", object.__getstate__),
+)
+_CONTENT: dict[type, Callable[[Any], Any]] = {
+    list: lambda value: list(list.__iter__(value)),
+    dict: dict.copy,
+    tuple: lambda value: tuple(tuple.__iter__(value)),
+    set: lambda value: frozenset(set.__iter__(value)),
+    frozenset: lambda value: frozenset(frozenset.__iter__(value)),
+    str: str.__str__,
+    int: int.__int__,
+    float: float.__float__,
+    bytes: lambda value: bytes.__getitem__(value, slice(None)),
+    bytearray: lambda value: bytes(bytearray.__getitem__(value, slice(None))),
+}
+
+
+def _plain(kind: type) -> bool:
+    """Whether attributes, and the content of a builtin base, are all there is to its instances."""
+    if (
+        any(getattr(kind, name, None) is not default for name, default in _DEFAULTS)
+        or kind in copyreg.dispatch_table
+    ):
+        return False
+    if any(
+        name in vars(base) for base in kind.__mro__[:-1] for name in ("__getnewargs__", "__getnewargs_ex__")
+    ):
+        return _base(kind) in (str, int, float, bytes, tuple, frozenset) and kind.__flags__ & _HEAP != 0
+    base = _base(kind)
+    if base not in _CONTENT and base is not object:
+        return False
+    slots = len(_members(kind))
+    room = 8 * (slots + (kind.__dictoffset__ > 0) + (kind.__weakrefoffset__ > 0))
+    return base is not object or kind.__basicsize__ <= object.__basicsize__ + room
+
+
+def _base(kind: type) -> type:
+    return next(base for base in kind.__mro__ if not base.__flags__ & _HEAP)
+
+
+def _members(kind: type) -> list[Any]:
+    found = [vars(base) for base in kind.__mro__ if base.__flags__ & _HEAP]
+    return [each for names in found for each in names.values() if type(each) is types.MemberDescriptorType]
+
+
+def _dictionary(kind: type) -> Callable[[Any], dict[str, Any]] | None:
+    for base in kind.__mro__:
+        found = vars(base).get("__dict__")
+        if type(found) is types.GetSetDescriptorType:
+            return found.__get__
+    return None
+
+
+class _Absent:
+    """Stands for an attribute that a slot does not hold."""
+
+
+ABSENT = _Absent()
+BASIC[_Absent] = Plan(b"absent", lambda walk, group: None)
+
+
+def _attributes(kind: type) -> Callable[[Walk, Sequence[Any]], None]:
+    """Encode instances by their attributes, all at once."""
+    dictionary, members, base = _dictionary(kind), _members(kind), _base(kind)
+    content = _CONTENT.get(base)
+    frozen = getattr(getattr(kind, "__dataclass_params__", None), "frozen", False) is True
+    values = base in (tuple, str, int, float, bytes, frozenset) and dictionary is None
+
+    def encode(walk: Walk, group: Sequence[Any]) -> None:
+        first = group if values else walk.fresh(group, links=not frozen)
+        walk.emit(len(first).to_bytes(8, "little"))
+        if content is not None:
+            walk.push(map(content, first))
+        if dictionary is not None:
+            walk.push(map(dictionary, first))
+        for member in members:
+            walk.push([_slot(member, value) for value in first])
+
+    return encode
+
+
+def _slot(member: Any, value: Any) -> Any:
+    try:
+        return member.__get__(value)
+    except AttributeError:
+        return ABSENT
+
+
+# Everything else: what pickle would be told.
+
+
+def reduced(value: Any) -> tuple[Any, ...] | str:
+    """What the value answers to pickle, without our own reducers.
+
+    Raises
+    ------
+    HookError
+        It cannot be pickled, or failed to answer.
+    """
+    kind = type(value)
+    reducer = copyreg.dispatch_table.get(kind)
+    if reducer is not None:
+        return attempt(reducer, value)
+    return attempt(kind.__reduce_ex__, value, 4)
+
+
+def _reduced(walk: Walk, value: Any) -> Parts:
+    return b"", _taken_apart(reduced(value))
+
+
+def _taken_apart(answer: Any) -> Sequence[Any]:
+    if isinstance(answer, str):
+        return (answer,)
+    if not isinstance(answer, tuple) or not 2 <= len(answer) <= 6:
+        raise HookError("its __reduce__ returns no tuple")
+    function, arguments, *rest = answer
+    state, items, pairs, setter = (rest + [None] * 4)[:4]
+    return (function, arguments, state, _listed(items), _listed(pairs), setter)
+
+
+def _listed(items: Any) -> tuple[Any, ...] | None:
+    return None if items is None else attempt(tuple, items)
+
+
+def _reduced_and_raw(attributes: Callable[[Walk, Sequence[Any]], None], walk: Walk, value: Any) -> Parts:
+    """For the notebook's own classes what they keep from pickle counts too: a cell may read it."""
+    kind = type(value)
+    raw = _dictionary(kind)
+    members = [_slot(member, value) for member in _members(kind)]
+    return b"", (*_taken_apart(reduced(value)), raw(value) if raw else None, tuple(members))
+
+
+_IMMUTABLE = frozenset(
+    {
+        *(f"datetime.{name}" for name in ("date", "time", "datetime", "timedelta", "timezone")),
+        *(f"pathlib.{name}" for name in ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath")),
+        *(f"ipaddress.IPv{version}{part}" for version in "46" for part in ("Address", "Network")),
+        "decimal.Decimal", "fractions.Fraction", "uuid.UUID", "zoneinfo.ZoneInfo", "re.Pattern",
+        "builtins.range", "builtins.slice", "types.GenericAlias", "types.UnionType",
+        "operator.itemgetter", "operator.attrgetter", "operator.methodcaller",
+    }
+)  # fmt: skip
