@@ -1,0 +1,192 @@
+"""One session's decisions about tasks, whatever the engine: reuse, run, record."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from attrs import evolve
+
+from nbrewind.errors import NbrewindError
+from nbrewind.hpc.failures import Failures
+from nbrewind.hpc.tickets import Hit, Miss, Returned, Ticket
+from nbrewind.record.model import FileWrite, TaskRun
+from nbrewind.tasks.content import Contents
+from nbrewind.tasks.keys import Draft, Identity, Key, Unkeyed, draft_key, unchanged
+from nbrewind.tasks.payload import put_back, save_path
+
+if TYPE_CHECKING:
+    from nbrewind.hpc.options import EngineOptions
+    from nbrewind.tasks.memo import Journal, Memo
+    from nbrewind.tasks.spec import Spec
+
+
+class Session:
+    """Decide about the tasks of one kernel and record those that come back.
+
+    Parameters
+    ----------
+    memo
+        Finished tasks.
+    journal
+        The session that runs cells.
+    options
+        The user's choices.
+    identity
+        Digests of values and functions of the notebook.
+    contents
+        Digests of local files.
+    """
+
+    def __init__(
+        self,
+        memo: Memo,
+        journal: Journal,
+        options: EngineOptions,
+        identity: Identity,
+        contents: Contents,
+    ) -> None:
+        self.memo, self.journal, self.options = memo, journal, options
+        self.identity, self.contents = identity, contents
+        self.failures = Failures(journal)
+        self._told: set[str] = set()
+
+    def decide(self, spec: Spec, identity: Identity) -> Hit | Miss:
+        """Look a task up as it is submitted; a hit has its output files in place.
+
+        Parameters
+        ----------
+        spec
+            The task.
+        identity
+            As the session's, for the manager that it is submitted to.
+        """
+        self._note_inputs(spec)
+        draft = draft_key(spec, identity, self.contents)
+        if isinstance(draft, Unkeyed):
+            self.tell_once(draft.why)
+            return Miss("unkeyed", draft, why=draft.why or draft.part)
+        if draft.late:
+            return Miss("late", draft)
+        key = draft.finish(self.contents)
+        if isinstance(key, Unkeyed):
+            return Miss("unkeyed", key, why=key.why)
+        if self.journal.fresh:
+            return Miss("fresh", draft, key)
+        run = self.memo.find(key.digest)
+        if run is None:
+            return Miss("new", draft, key)
+        try:
+            return self._restore(spec, Hit(key, run))
+        except (NbrewindError, OSError) as error:
+            self.tell_once(f"the stored result of {spec.name} cannot be read ({error}); it runs again")
+            return Miss("lost", draft, key, str(error))
+
+    def reused(self, hit: Hit) -> None:
+        """Tell the cell that the record served a task."""
+        self.journal.task_reused(hit.run)
+
+    def submitted(self, spec: Spec, miss: Miss, engine: str) -> Ticket:
+        """Tell the cell that a task goes to an engine."""
+        self.journal.task_submitted(spec.name)
+        return Ticket(spec, miss, engine, self.journal.cell_id(), time.time())
+
+    def returned(self, ticket: Ticket, back: Returned) -> TaskRun:
+        """Record a task that the engine gave back."""
+        key = self._final_key(ticket)
+        run = self._bare_run(ticket, back, key)
+        try:
+            if back.stdout:
+                run = evolve(run, stdout=self.memo.put(back.stdout.encode("utf-8", "surrogateescape")))
+            if run.status == "done":
+                run = self._with_payload(run, ticket, back)
+            self.memo.add(run)
+        except (NbrewindError, OSError) as error:
+            self.tell_once(f"{ticket.spec.name} could not be recorded ({error}): it will run again next time")
+        self.journal.task_finished(run)
+        if run.status == "failed":
+            self.failures.add(run, back.stdout)
+        return run
+
+    def tell_once(self, text: str) -> None:
+        """Show a line that has not been shown in this session."""
+        if text and text not in self._told:
+            self._told.add(text)
+            self.journal.notice(text)
+
+    def _note_written(self, path: str) -> None:
+        for each in self.contents.files(path):
+            self.journal.file_written(each)
+
+    def _note_inputs(self, spec: Spec) -> None:
+        for source in spec.inputs:
+            if source.kind == "file" and not source.late:
+                for path in self.contents.files(source.source):
+                    self.journal.file_read(path)
+
+    def _restore(self, spec: Spec, hit: Hit) -> Hit:
+        run = hit.run
+        buffers = []
+        for output in spec.outputs:
+            files = [file for file in run.files if file.path == output.remote]
+            if output.kind == "file":
+                for file in files:
+                    put_back(self.memo, self.contents, output.path, file)
+                    self._note_written(output.path)
+            elif output.kind == "buffer" and files and files[0].digest:
+                buffers.append((output.remote, self.memo.get(files[0].digest)))
+        output_bytes = self.memo.get(run.output) if run.output else None
+        stdout = self.memo.get(run.stdout).decode("utf-8", "surrogateescape") if run.stdout else ""
+        return Hit(hit.key, run, output_bytes, stdout, tuple(buffers))
+
+    def _final_key(self, ticket: Ticket) -> Key | None:
+        miss = ticket.miss
+        key = miss.key
+        if key is None and isinstance(miss.draft, Draft):
+            finished = miss.draft.finish(self.contents)
+            key = None if isinstance(finished, Unkeyed) else finished
+        if key is not None and not unchanged(ticket.spec, key, self.contents):
+            self.tell_once(f"an input of {ticket.spec.name} changed while it ran: its result is not reused")
+            return None
+        return key
+
+    def _bare_run(self, ticket: Ticket, back: Returned, key: Key | None) -> TaskRun:
+        return TaskRun(
+            key=key.digest if key else "",
+            run=self.memo.run,
+            cell_id=ticket.cell,
+            engine=ticket.engine,
+            kind=ticket.spec.kind,
+            name=ticket.spec.name,
+            status="done" if back.good else "cancelled" if back.cancelled else "failed",
+            exit_code=back.exit_code,
+            result=back.result,
+            ingredients=key.ingredients if key else {},
+            resources=back.resources,
+            host=back.host,
+            submitted=ticket.submitted,
+            finished=back.finished,
+            seconds=back.seconds,
+        )
+
+    def _with_payload(self, run: TaskRun, ticket: Ticket, back: Returned) -> TaskRun:
+        output = ""
+        if isinstance(back.output, bytes):
+            output = self.memo.put(back.output)
+        elif back.output is not None:
+            output = self.memo.put_file(back.output)
+        return evolve(run, files=tuple(self._save_outputs(ticket, back)), output=output)
+
+    def _save_outputs(self, ticket: Ticket, back: Returned) -> list[FileWrite]:
+        saved: list[FileWrite] = []
+        for output in ticket.spec.outputs:
+            if output.kind == "file":
+                if output.when == "failure" and not os.path.exists(output.path):
+                    continue
+                saved.append(save_path(self.memo, output.remote, output.path))
+                self._note_written(output.path)
+            elif output.remote in back.buffers:
+                digest = self.memo.put(back.buffers[output.remote])
+                saved.append(FileWrite(output.remote, digest))
+        return saved

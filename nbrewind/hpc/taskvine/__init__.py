@@ -1,0 +1,40 @@
+"""TaskVine: its classes instrumented in place.
+
+`install` is called once with the imported engine module and gives back what the session needs to tell it.
+Nothing here imports ``ndcctools``.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from nbrewind.hpc.patching import Patches
+from nbrewind.hpc.session import Session
+from nbrewind.hpc.taskvine.crew import Crew
+from nbrewind.hpc.taskvine.managers import ManagerPatches
+from nbrewind.hpc.taskvine.ports import Ports
+from nbrewind.hpc.taskvine.served import patch_getters
+from nbrewind.hpc.taskvine.tasks import FilePatches, TaskPatches
+
+MODULE = "ndcctools.taskvine"
+
+
+class TaskVine:
+    """The instrumented engine of one process."""
+
+    def __init__(self, module: ModuleType, session: Session) -> None:
+        self._patches = Patches()
+        self._crew = Crew(self._patches, module, session)
+        tasks = TaskPatches(self._patches, module)
+        FilePatches(self._patches, module, tasks)
+        ManagerPatches(self._patches, module, session, tasks, self._crew)
+        Ports(self._patches, module, session, self._crew)
+        patch_getters(self._patches, module)
+
+    def uninstall(self) -> None:
+        """Put the engine's classes back as they were."""
+        self._patches.undo()
+
+    def shutdown(self) -> None:
+        """Stop the factories that still run."""
+        self._crew.stop_all()

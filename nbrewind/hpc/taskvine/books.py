@@ -1,0 +1,146 @@
+"""What we keep beside the engine's objects: they wrap C structures that tell little of what they hold.
+
+Each book hangs on its object under one private attribute, so that it lives and dies with it.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from nbrewind.hpc.tickets import Hit, Ticket
+
+NAME = "_nbrewind"
+
+
+@dataclass(slots=True)
+class Mount:
+    """One `add_input` or `add_output` that the engine has not been told of yet."""
+
+    file: Any
+    remote: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Served:
+    """A task that the record served: its identity at the manager and what its getters answer."""
+
+    task_id: int
+    hit: Hit
+    tag: str | None = None
+    cancelled: bool = False
+    pending: bool = True
+    summaries: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class TaskBook:
+    """Everything that was said about one task.
+
+    `told_inputs` and `told_outputs` count the mounts that the engine already knows; a `direct` book holds
+    none back.
+    """
+
+    inputs: list[Mount] = field(default_factory=list)
+    outputs: list[Mount] = field(default_factory=list)
+    told_inputs: int = 0
+    told_outputs: int = 0
+    env: dict[str, str | None] = field(default_factory=dict)
+    environments: list[Any] = field(default_factory=list)
+    strange: str = ""
+    direct: bool = False
+    submitted: bool = False
+    served: Served | None = None
+    call: tuple[Any, Any, Any] | None = None
+    again: bool = False
+
+    def copy(self) -> TaskBook:
+        """Return the book of a clone, which was never submitted."""
+        return TaskBook(
+            list(self.inputs),
+            list(self.outputs),
+            self.told_inputs,
+            self.told_outputs,
+            dict(self.env),
+            list(self.environments),
+            self.strange,
+            self.direct,
+        )
+
+
+@dataclass(slots=True)
+class FileBook:
+    """Where a file's content comes from.
+
+    Parameters
+    ----------
+    origin
+        For URLs and what mini tasks make: a function that returns the identity, or nothing.
+    producer
+        The task that makes this file, and the name it gives it there.
+    key
+        The producer's key, once it has one.
+    made
+        The digest of what the producer left.
+    pending
+        Whether the producer still runs.
+    """
+
+    origin: Callable[[], str] | None = None
+    producer: Any = None
+    remote: str = ""
+    key: str = ""
+    made: str = ""
+    pending: bool = False
+
+
+@dataclass(slots=True)
+class ManagerBook:
+    """The tasks of one manager, served ones apart from those that the engine runs."""
+
+    port: int = 0
+    cell: str = ""
+    hits: OrderedDict[int, Any] = field(default_factory=OrderedDict)
+    by_tag: dict[str, OrderedDict[int, Any]] = field(default_factory=dict)
+    tickets: dict[int, Ticket] = field(default_factory=dict)
+    extras: set[int] = field(default_factory=set)
+    making: dict[str, Any] = field(default_factory=dict)
+    functions: dict[Any, Any] = field(default_factory=dict)
+    served: int = 0
+    cancelled: int = 0
+    waiting_since: float = 0.0
+    told_at: float = 0.0
+
+
+def task_book(task: Any) -> TaskBook:
+    """Return a task's book; a task that was made before we watched has a strange one."""
+    book = task.__dict__.get(NAME)
+    if book is None:
+        book = task.__dict__[NAME] = TaskBook(strange="it was made before nbrewind watched", direct=True)
+    return book  # type: ignore[no-any-return]
+
+
+def served(task: Any) -> Served | None:
+    """Return what the record served for a task."""
+    book = task.__dict__.get(NAME)
+    return book.served if book is not None else None
+
+
+def file_book(file: Any) -> FileBook:
+    """Return a file's book."""
+    book = file.__dict__.get(NAME)
+    if book is None:
+        book = file.__dict__[NAME] = FileBook()
+    return book  # type: ignore[no-any-return]
+
+
+def manager_book(manager: Any) -> ManagerBook:
+    """Return a manager's book."""
+    book = manager.__dict__.get(NAME)
+    if book is None:
+        book = manager.__dict__[NAME] = ManagerBook()
+    return book  # type: ignore[no-any-return]

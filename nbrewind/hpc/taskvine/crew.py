@@ -1,0 +1,147 @@
+"""Workers: started for the first task that must run, and missed aloud when they do not come."""
+
+from __future__ import annotations
+
+import os
+import time
+import weakref
+from types import ModuleType
+from typing import Any
+
+from nbrewind.errors import WorkersMissing
+from nbrewind.hpc.patching import Method, Patches
+from nbrewind.hpc.session import Session
+from nbrewind.hpc.taskvine.books import NAME, ManagerBook, manager_book
+from nbrewind.hpc.taskvine.factories import FactoryBook, describe_factory, factory_book, serves
+
+_REPEAT = 5
+"""The second notice comes after this many times the first delay, and so on."""
+
+
+class Crew:
+    """The factories of this process and the managers that they serve."""
+
+    def __init__(self, patches: Patches, module: ModuleType, session: Session) -> None:
+        factory = module.Factory
+        self._session = session
+        self._factories: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._managers: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._start: Method = factory.start
+        self._stop: Method = factory.stop
+        self._find: Method = factory._find_exe
+        self._stats: Method = module.Manager.stats.fget
+        patches.method(factory, "__init__", self._new)
+        patches.method(factory, "_find_exe", self._find_later)
+        patches.method(factory, "start", lambda _: lambda it: self.start(it))
+        patches.method(factory, "stop", lambda _: lambda it: self.stop(it))
+
+    def meet(self, manager: Any) -> None:
+        """Know a new manager."""
+        self._managers.add(manager)
+
+    def start(self, factory: Any) -> Any:
+        """Start a factory if a task waits for it, else when one does."""
+        book = factory_book(factory)
+        if factory._factory_proc is not None:
+            self._start(factory)
+            return factory
+        book.wanted = True
+        if any(manager_book(manager).tickets for manager in self._served_by(factory)):
+            self._start_now(factory)
+        return factory
+
+    def stop(self, factory: Any) -> Any:
+        """Stop a factory, or forget that it was wanted."""
+        factory_book(factory).wanted = False
+        return self._stop(factory)
+
+    def needed(self, manager: Any) -> None:
+        """Start the factories that were to serve a manager: one of its tasks must run."""
+        for factory in list(self._factories):
+            waits = factory_book(factory).wanted and factory._factory_proc is None
+            if waits and manager in self._served_by(factory):
+                self._start_now(factory)
+
+    def busy(self, manager: Any) -> bool:
+        """Whether a factory runs, so that waiting may bring news."""
+        return any(factory._factory_proc is not None for factory in self._factories) or not self._factories
+
+    def stop_all(self) -> None:
+        """Stop every factory that still runs."""
+        for factory in list(self._factories):
+            self.stop(factory)
+
+    def watch(self, manager: Any, book: ManagerBook) -> None:
+        """Tell the user, sparingly, that tasks wait and no worker is there.
+
+        Raises
+        ------
+        WorkersMissing
+            None came within the deadline that the user set.
+        """
+        if not book.tickets or self._stats(manager).workers_connected > 0:
+            book.waiting_since, book.told_at = (time.monotonic() if book.tickets else 0.0), 0.0
+            return
+        waited = time.monotonic() - (book.waiting_since or time.monotonic())
+        options = self._session.options
+        deadline = options.worker_deadline
+        if deadline is not None and waited >= deadline:
+            raise WorkersMissing(self._complaint(manager, book, waited))
+        if waited >= max(options.worker_timeout, book.told_at * _REPEAT):
+            book.told_at = waited
+            self._session.journal.notice(self._complaint(manager, book, waited))
+
+    def _complaint(self, manager: Any, book: ManagerBook, waited: float) -> str:
+        count = len(book.tickets)
+        lines = [
+            f"{count} task{'s wait' if count > 1 else ' waits'} at the manager on port {manager.port}, and "
+            f"no worker has come for {waited:.0f} s"
+        ]
+        factories = [factory for factory in self._factories if manager in self._served_by(factory)]
+        lines += [describe_factory(factory) for factory in factories]
+        if not factories:
+            lines.append(f"  start one with: vine_worker {os.uname().nodename} {manager.port}")
+        return "\n".join(lines)
+
+    def _served_by(self, factory: Any) -> list[Any]:
+        """The managers that a factory names; all of them where that cannot be told."""
+        alive = [manager for manager in self._managers if manager._taskvine is not None]
+        return [manager for manager in alive if serves(factory, manager)] or alive
+
+    def _start_now(self, factory: Any) -> None:
+        book = factory_book(factory)
+        if book.missing is not None:
+            book.wanted = False
+            self._resolve(factory, book)
+            book.wanted = True
+        self._start(factory)
+        self._session.journal.effect("factory")
+
+    def _resolve(self, factory: Any, book: FactoryBook) -> None:
+        """Look again for the programs that were absent at construction; raises the engine's own error."""
+        for default, path in book.missing or ():
+            found = self._find(factory, path, default)
+            if default == "vine_factory":
+                factory._factory_binary = found
+            else:
+                factory._opts["worker-binary"] = found
+        book.missing = None
+
+    def _new(self, original: Method) -> Method:
+        def init(factory: Any, *args: Any, **kwargs: Any) -> None:
+            factory.__dict__[NAME] = FactoryBook()
+            original(factory, *args, **kwargs)
+            self._factories.add(factory)
+
+        return init
+
+    def _find_later(self, original: Method) -> Method:
+        def find(factory: Any, path: str | None, default: str) -> str:
+            try:
+                return str(original(factory, path, default))
+            except OSError:
+                book = factory_book(factory)
+                book.missing = [*(book.missing or ()), (default, path)]
+                return path or default
+
+        return find

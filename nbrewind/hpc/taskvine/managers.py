@@ -1,0 +1,270 @@
+"""Managers: submit what the record does not hold, and give back both kinds of tasks in one stream."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from types import ModuleType
+from typing import Any
+
+from nbrewind.hpc.patching import Method, Patches
+from nbrewind.hpc.session import Session
+from nbrewind.hpc.taskvine.books import ManagerBook, Served, manager_book, task_book
+from nbrewind.hpc.taskvine.crew import Crew
+from nbrewind.hpc.taskvine.describe import Describer
+from nbrewind.hpc.taskvine.frozen import FrozenFunctions
+from nbrewind.hpc.taskvine.results import Results
+from nbrewind.hpc.taskvine.tasks import TaskPatches
+from nbrewind.hpc.tickets import Hit, Miss
+
+FOREVER = "wait_forever"
+SLICE = 2
+"""Seconds that one call of the engine's `wait` lasts; in between, interrupts and absent workers are seen."""
+
+
+class ManagerPatches:
+    """Stand between the user's managers and the engine's."""
+
+    def __init__(
+        self, patches: Patches, module: ModuleType, session: Session, tasks: TaskPatches, crew: Crew
+    ) -> None:
+        manager = module.Manager
+        self._cvine, self._session, self._tasks, self._crew = module.cvine, session, tasks, crew
+        self._describer = Describer(module, session.contents)
+        self._results = Results(module, session)
+        self._submit: Method = manager.submit
+        self._empty: Method = manager.empty
+        self._wait_id: Method = manager.wait_for_task_id
+        patches.method(manager, "submit", lambda _: lambda m, task: self.submit(m, task))
+        patches.method(manager, "wait_for_tag", self._wait_for_tag)
+        patches.method(manager, "wait_for_task_id", self._wait_for_task_id)
+        patches.method(manager, "empty", self._is_empty)
+        patches.method(manager, "hungry", self._hungry)
+        patches.getter(manager, "stats", self._stats)
+        patches.method(manager, "cancel_by_task_id", self._cancel_by_task_id)
+        patches.method(manager, "cancel_by_task_tag", self._cancel_by_task_tag)
+        patches.method(manager, "cancel_all", self._cancel_all)
+        patches.method(manager, "task_state", self._task_state)
+        patches.method(module.Task, "set_tag", self._set_tag)
+
+    def submit(self, manager: Any, task: Any) -> int:
+        """Serve a task from the record, or give it to the engine."""
+        book = manager_book(manager)
+        self._session.journal.effect("manager")
+        mine = task_book(task)
+        if mine.submitted:
+            return int(self._submit(manager, task))  # the engine's own refusal
+        spec = self._describer.spec(task, book)
+        decision = self._session.decide(spec, FrozenFunctions(self._session.identity, manager, task, book))
+        if isinstance(decision, Hit):
+            return self._serve(manager, task, book, decision)
+        return self._run(manager, task, book, spec, decision)
+
+    def _serve(self, manager: Any, task: Any, book: ManagerBook, hit: Hit) -> int:
+        task_id = int(self._cvine.vine_set_task_id_min(manager._taskvine, 0))
+        self._cvine.vine_set_task_id_min(manager._taskvine, task_id + 1)
+        mine = task_book(task)
+        mine.submitted = True
+        mine.served = it = Served(task_id, hit, task.tag)
+        task.manager = manager
+        self._results.place(manager, task, hit)
+        manager._task_table[task_id] = task
+        book.hits[task_id] = task
+        if it.tag is not None:
+            book.by_tag.setdefault(it.tag, OrderedDict())[task_id] = task
+        self._session.reused(hit)
+        return task_id
+
+    def _run(self, manager: Any, task: Any, book: ManagerBook, spec: Any, miss: Miss) -> int:
+        self._crew.needed(manager)
+        for mount in task_book(task).inputs:
+            self._results.need(mount.file, self._again)
+        self._tasks.tell(task)
+        task_id = int(self._submit(manager, task))
+        task_book(task).submitted = True
+        ticket = self._session.submitted(spec, miss, "taskvine")
+        book.tickets[task_id] = ticket
+        book.waiting_since = book.waiting_since or time.monotonic()
+        self._results.expect(manager, task, ticket)
+        return task_id
+
+    def _again(self, task: Any) -> None:
+        """Submit a served producer for the sake of its temporary files; its other outputs are in place."""
+        manager = task.manager
+        book, mine = manager_book(manager), task_book(task)
+        for mount in mine.inputs:
+            self._results.need(mount.file, self._again)
+        kept = task.__dict__.get("_output_file")
+        self._tasks.tell(task, temps=True)
+        if mine.call is not None:
+            task._fn_def = mine.call
+        task.submit_finalize()
+        self._results.replaced(task, kept)
+        task_id = int(self._cvine.vine_submit(manager._taskvine, task._task))
+        manager._task_table[task_id] = task
+        book.extras.add(task_id)
+
+    def _wait_for_tag(self, original: Method) -> Method:
+        def wait_for_tag(manager: Any, tag: str | None, timeout: Any = FOREVER) -> Any:
+            book = manager_book(manager)
+            waiting = book.hits if tag is None else book.by_tag.get(tag)
+            if waiting:
+                return self._hand_over(manager, book, next(iter(waiting)))
+            return self._wait(manager, book, timeout, lambda seconds: original(manager, tag, seconds))
+
+        return wait_for_tag
+
+    def _wait_for_task_id(self, original: Method) -> Method:
+        def wait_for_task_id(manager: Any, task_id: int, timeout: Any = FOREVER) -> Any:
+            book = manager_book(manager)
+            if task_id in book.hits:
+                return self._hand_over(manager, book, task_id)
+            return self._wait(manager, book, timeout, lambda seconds: original(manager, task_id, seconds))
+
+        return wait_for_task_id
+
+    def _hand_over(self, manager: Any, book: ManagerBook, task_id: int) -> Any:
+        task = book.hits.pop(task_id)
+        it = task_book(task).served
+        assert it is not None
+        self._forget_tag(book, it)
+        it.pending = False
+        book.served += 1
+        manager._task_table.pop(task_id, None)
+        manager._update_status_display(force=not book.hits)
+        return task
+
+    def _forget_tag(self, book: ManagerBook, it: Served) -> None:
+        if it.tag is not None:
+            tagged = book.by_tag[it.tag]
+            tagged.pop(it.task_id, None)
+            if not tagged:
+                del book.by_tag[it.tag]
+
+    def _wait(self, manager: Any, book: ManagerBook, timeout: Any, wait: Method) -> Any:
+        """Wait in slices for a task of the user's; those that only we wanted are not theirs to see."""
+        self._session.journal.effect("manager")
+        if not isinstance(timeout, int) and timeout != FOREVER:
+            return wait(timeout)
+        end = None if timeout == FOREVER or timeout < 0 else time.monotonic() + timeout
+        if self._nothing_there(manager, book):
+            return None
+        while True:
+            left = SLICE if end is None else max(0, min(SLICE, round(end - time.monotonic())))
+            started = time.monotonic()
+            task = wait(left)
+            if task is not None:
+                mine = self._came_back(task, book)
+                if mine:
+                    return task
+                if self._user_empty(manager, book):
+                    return None
+                continue
+            early = left > 0 and time.monotonic() - started < left - 1.05
+            if (
+                self._user_empty(manager, book)
+                or early
+                or (end is not None and time.monotonic() >= end - 0.5)
+            ):
+                return None
+            self._crew.watch(manager, book)
+
+    def _came_back(self, task: Any, book: ManagerBook) -> bool:
+        task_id = int(self._cvine.vine_task_get_id(task._task))
+        if task_id in book.extras:
+            book.extras.discard(task_id)
+            return False
+        ticket = book.tickets.pop(task_id, None)
+        if ticket is not None:
+            self._results.record(task, ticket, book)
+        if not book.tickets:
+            book.waiting_since = 0.0
+        return True
+
+    def _nothing_there(self, manager: Any, book: ManagerBook) -> bool:
+        """Whether waiting cannot help: nothing runs, and no worker was ever asked for."""
+        return not book.tickets and not self._crew.busy(manager) and bool(self._empty(manager))
+
+    def _user_empty(self, manager: Any, book: ManagerBook) -> bool:
+        if book.hits:
+            return False
+        return bool(self._empty(manager)) or (bool(book.extras) and not book.tickets)
+
+    def _is_empty(self, original: Method) -> Method:
+        def empty(manager: Any) -> Any:
+            book = manager_book(manager)
+            if book.hits:
+                return 0
+            if book.extras and not book.tickets:
+                return 1
+            return original(manager)
+
+        return empty
+
+    def _hungry(self, original: Method) -> Method:
+        return lambda manager: max(0, original(manager) - len(manager_book(manager).hits))
+
+    def _stats(self, original: Method) -> Method:
+        def stats(manager: Any) -> Any:
+            found, book = original(manager), manager_book(manager)
+            found.tasks_submitted += len(book.hits) + book.served
+            found.tasks_with_results += len(book.hits)
+            found.tasks_done += book.served
+            found.tasks_cancelled += book.cancelled
+            return found
+
+        return stats
+
+    def _cancel_by_task_id(self, original: Method) -> Method:
+        def cancel(manager: Any, task_id: int) -> Any:
+            book = manager_book(manager)
+            if task_id in book.hits:
+                return self._cancel(book, book.hits[task_id])
+            return original(manager, task_id)
+
+        return cancel
+
+    def _cancel_by_task_tag(self, original: Method) -> Method:
+        def cancel(manager: Any, tag: str) -> Any:
+            book = manager_book(manager)
+            for task in book.by_tag.get(tag, {}).values():
+                if self._cancel(book, task):
+                    return 1
+            return original(manager, tag)
+
+        return cancel
+
+    def _cancel_all(self, original: Method) -> Method:
+        def cancel(manager: Any) -> Any:
+            book = manager_book(manager)
+            return original(manager) + sum(self._cancel(book, task) for task in book.hits.values())
+
+        return cancel
+
+    def _cancel(self, book: ManagerBook, task: Any) -> int:
+        it = task_book(task).served
+        if it is None or it.cancelled:
+            return 0
+        it.cancelled = True
+        book.cancelled += 1
+        return 1
+
+    def _task_state(self, original: Method) -> Method:
+        def task_state(manager: Any, task_id: int) -> Any:
+            state = original(manager, task_id)
+            return 4 if task_id in manager_book(manager).hits else state
+
+        return task_state
+
+    def _set_tag(self, original: Method) -> Method:
+        def set_tag(task: Any, tag: str) -> Any:
+            done = original(task, tag)
+            it = task_book(task).served
+            if it is not None and it.pending:
+                book = manager_book(task.manager)
+                self._forget_tag(book, it)
+                it.tag = tag
+                book.by_tag.setdefault(tag, OrderedDict())[it.task_id] = task
+            return done
+
+        return set_tag

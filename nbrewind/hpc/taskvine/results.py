@@ -1,0 +1,184 @@
+"""Outputs of tasks: what the engine brought back, and what the record held where the engine would have it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from nbrewind.hpc.session import Session
+from nbrewind.hpc.taskvine.books import (
+    NAME,
+    FileBook,
+    ManagerBook,
+    TaskBook,
+    file_book,
+    manager_book,
+    task_book,
+)
+from nbrewind.hpc.tickets import Hit, Returned, Ticket
+
+_RESOURCES = (
+    "cores",
+    "cores_avg",
+    "gpus",
+    "memory",
+    "virtual_memory",
+    "swap_memory",
+    "disk",
+    "wall_time",
+    "cpu_time",
+    "bandwidth",
+    "bytes_read",
+    "bytes_written",
+    "bytes_received",
+    "bytes_sent",
+    "total_files",
+    "total_processes",
+    "max_concurrent_processes",
+    "start",
+    "end",
+)
+_BOXES = ("cores", "gpus", "memory", "disk")
+_METRICS = (
+    "time_when_submitted",
+    "time_when_done",
+    "time_when_commit_start",
+    "time_when_commit_end",
+    "time_when_retrieval",
+    "time_workers_execute_last",
+    "time_workers_execute_all",
+    "time_workers_execute_exhaustion",
+    "time_workers_execute_failure",
+    "bytes_received",
+    "bytes_sent",
+    "bytes_transferred",
+)
+
+
+class Results:
+    """Outputs of the tasks of one engine module."""
+
+    def __init__(self, module: ModuleType, session: Session) -> None:
+        self._module, self._cvine, self._session = module, module.cvine, session
+
+    def place(self, manager: Any, task: Any, hit: Hit) -> None:
+        """Give a served task's files what they would hold; output files on disk are in place already."""
+        book = task_book(task)
+        buffers = dict(hit.buffers)
+        for mount in book.outputs:
+            mine = self._produced(mount.file, task, mount.remote, hit.key.digest)
+            mine.pending = False
+            if mount.remote in buffers:
+                content = buffers[mount.remote]
+                mount.file._file = self._cvine.vine_declare_buffer(
+                    manager._taskvine, content, self._cvine.VINE_CACHE_LEVEL_TASK, 0
+                )
+        if isinstance(task, self._module.PythonTask):
+            self._finalize(manager, task, book, hit)
+
+    def _finalize(self, manager: Any, task: Any, book: TaskBook, hit: Hit) -> None:
+        """Do what the engine's own `submit_finalize` leaves on a Python task, without its files."""
+        book.call = task._fn_def if task._tmp_output_enabled else None
+        task._fn_def = None
+        if task._tmp_output_enabled:
+            task._output_file = manager.declare_temp()
+            self._produced(task._output_file, task, "output", hit.key.digest)
+
+    def _produced(self, file: Any, task: Any, remote: str, key: str) -> FileBook:
+        mine = file_book(file)
+        mine.producer, mine.remote, mine.key = task, remote, key
+        return mine
+
+    def expect(self, manager: Any, task: Any, ticket: Ticket) -> None:
+        """Note which files a task that now runs will make."""
+        making = manager_book(manager).making
+        for mount in task_book(task).outputs:
+            self._produced(mount.file, task, mount.remote, ticket.digest).pending = True
+        for output in ticket.spec.outputs:
+            if output.kind == "file":
+                making[output.path] = ticket
+        made = task.__dict__.get("_output_file")
+        if made is not None:
+            self._produced(made, task, "output", ticket.digest).pending = True
+
+    def need(self, file: Any, again: Callable[[Any], None]) -> None:
+        """Have the producer of a temporary file run again, where the record had served it."""
+        mine = file.__dict__.get(NAME)
+        if mine is None or mine.producer is None or file.type() != self._cvine.VINE_TEMP:
+            return
+        book = task_book(mine.producer)
+        if book.served is not None and not book.again:
+            book.again = True
+            again(mine.producer)
+
+    def replaced(self, task: Any, kept: Any) -> None:
+        """Let the file object that the user holds stand for the file that the engine will make."""
+        made = task.__dict__.get("_output_file")
+        if kept is not None and made is not None and made is not kept:
+            kept._file = made._file
+            task._output_file = kept
+
+    def record(self, task: Any, ticket: Ticket, manager: ManagerBook) -> None:
+        """Record a task that the engine gave back."""
+        back = self._returned(task, ticket)
+        run = self._session.returned(ticket, back)
+        files = {file.path: file.digest for file in run.files}
+        for mount in task_book(task).outputs:
+            mine = file_book(mount.file)
+            mine.pending = False
+            mine.made = files.get(mount.remote) or ""
+            if run.status != "done":
+                mine.key = ""
+        output_file = task.__dict__.get("_output_file")
+        if output_file is not None:
+            mine = file_book(output_file)
+            mine.pending, mine.made = False, run.output
+            mine.key = mine.key if run.status == "done" else ""
+        for output in ticket.spec.outputs:
+            if manager.making.get(output.path) is ticket:
+                del manager.making[output.path]
+
+    def _returned(self, task: Any, ticket: Ticket) -> Returned:
+        metrics = {name: float(task.get_metric(name)) for name in _METRICS}
+        resources = {f"metric.{name}": value for name, value in metrics.items() if value > 0}
+        for group, names in (("measured", _RESOURCES), ("allocated", _BOXES), ("requested", _BOXES)):
+            found = getattr(task, f"resources_{group}")
+            for name in names if found is not None else ():
+                value = getattr(found, name, -1)
+                if isinstance(value, int | float) and value >= 0:
+                    resources[f"{group}.{name}"] = float(value)
+        result = task.result
+        host = f"{task.hostname or ''} {task.addrport or ''}".strip()
+        return Returned(
+            exit_code=task.exit_code,
+            result=result,
+            stdout=task.std_output or "",
+            host=host,
+            started=ticket.submitted,
+            finished=time.time(),
+            seconds=metrics["time_workers_execute_last"] / 1e6,
+            resources=resources,
+            output=self._output(task),
+            buffers=self._buffers(task) if task.successful() else {},
+            cancelled=result == "cancelled",
+        )
+
+    def _output(self, task: Any) -> str | None:
+        if (
+            not isinstance(task, self._module.PythonTask)
+            or task._tmp_output_enabled
+            or task._output_file is None
+        ):
+            return None
+        path = task._output_file.source()
+        return path if path and os.path.exists(path) else None
+
+    def _buffers(self, task: Any) -> dict[str, bytes]:
+        return {
+            mount.remote: self._cvine.vine_file_contents_as_bytes(mount.file._file) or b""
+            for mount in task_book(task).outputs
+            if mount.file.type() == self._cvine.VINE_BUFFER
+        }

@@ -1,0 +1,92 @@
+"""What the getters of a task answer when the record served it."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import cloudpickle
+
+from nbrewind.hpc.patching import Method, Patches
+from nbrewind.hpc.taskvine.books import Served, served
+
+
+def patch_getters(patches: Patches, module: ModuleType) -> None:
+    """Let a served task answer from the record; any other asks the engine."""
+    answers: dict[str, Any] = {
+        "id": lambda it: it.task_id,
+        "state": lambda it: "RETRIEVED" if it.pending else "DONE",
+        "exit_code": lambda it: -1 if it.cancelled else it.hit.run.exit_code,
+        "result": lambda it: "cancelled" if it.cancelled else it.hit.run.result,
+        "std_output": _stdout,
+        "hostname": lambda it: None if it.cancelled else it.hit.run.host.partition(" ")[0] or None,
+        "addrport": lambda it: None if it.cancelled else it.hit.run.host.partition(" ")[2] or None,
+        "limits_exceeded": lambda it: None,
+        "resources_measured": lambda it: _resources(it, "measured"),
+        "resources_allocated": lambda it: _resources(it, "allocated"),
+    }
+    for name, answer in answers.items():
+        patches.getter(module.Task, name, _answering(answer))
+    patches.getter(module.Task, "output", _answering(_stdout))
+    patches.getter(module.PythonTask, "output", _python_output)
+    patches.method(module.Task, "get_metric", _metric)
+
+
+def _answering(answer: Any) -> Any:
+    def make(original: Method) -> Method:
+        def getter(task: Any) -> Any:
+            it = served(task)
+            return original(task) if it is None else answer(it)
+
+        return getter
+
+    return make
+
+
+def _stdout(it: Served) -> str | None:
+    return None if it.cancelled else it.hit.stdout
+
+
+def _python_output(original: Method) -> Method:
+    def output(task: Any) -> Any:
+        it = served(task)
+        if it is not None and not task._output_loaded and not task._tmp_output_enabled and task.successful():
+            task._output = _load(it, task._serialize_output)
+            task._output_loaded = True
+        return original(task)
+
+    return output
+
+
+def _load(it: Served, serialized: bool) -> Any:
+    """Unpickle a recorded result; as in the engine, what cannot be loaded is the exception that says so."""
+    data = it.hit.output
+    if data is None or not serialized:
+        return data
+    try:
+        return cloudpickle.loads(data)
+    except Exception as error:  # noqa: BLE001 - the engine's own contract for results
+        return error
+
+
+def _metric(original: Method) -> Method:
+    def get_metric(task: Any, name: str) -> Any:
+        it = served(task)
+        return original(task, name) if it is None else int(it.hit.run.resources.get(f"metric.{name}", 0))
+
+    return get_metric
+
+
+def _resources(it: Served, prefix: str) -> Any:
+    """Build the engine's own structure from the recorded numbers."""
+    from ndcctools.resource_monitor import rmsummary_create
+
+    if it.cancelled:
+        return None
+    if prefix not in it.summaries:
+        summary = it.summaries[prefix] = rmsummary_create(-1)
+        for key, value in it.hit.run.resources.items():
+            group, _, name = key.partition(".")
+            if group == prefix:
+                setattr(summary, name, value)
+    return it.summaries[prefix]

@@ -1,0 +1,78 @@
+"""What is known of one submitted task from its submission to its return."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from attrs import field, frozen
+
+from nbrewind.record.model import Digest, TaskRun
+from nbrewind.tasks.keys import Draft, Key, Unkeyed
+from nbrewind.tasks.spec import Spec
+
+
+@frozen
+class Hit:
+    """The record holds the task's result, and all of it could be read.
+
+    `output` is a Python task's pickled result, `buffers` the content of output buffers by remote name.
+    """
+
+    key: Key
+    run: TaskRun
+    output: bytes | None = None
+    stdout: str | None = None
+    buffers: tuple[tuple[str, bytes], ...] = ()
+
+
+@frozen
+class Miss:
+    """The task must run. `kind` is ``new``, ``fresh``, ``unkeyed``, ``late`` or ``lost``; `why` says more."""
+
+    kind: str
+    draft: Draft | Unkeyed
+    key: Key | None = None
+    why: str = ""
+
+
+@dataclass(slots=True)
+class Ticket:
+    """One task that went to an engine."""
+
+    spec: Spec
+    miss: Miss
+    engine: str
+    cell: str
+    submitted: float
+
+    @property
+    def digest(self) -> Digest:
+        """The key's digest, or nothing."""
+        return self.miss.key.digest if self.miss.key else ""
+
+
+@frozen
+class Returned:
+    """A task as the engine gave it back.
+
+    `output` is where a Python task's pickled result lies: a path, or bytes. `buffers` are output buffers by
+    remote name.
+    """
+
+    exit_code: int | None
+    result: str
+    stdout: str
+    host: str
+    started: float
+    finished: float
+    seconds: float
+    resources: dict[str, float]
+    output: str | bytes | None = None
+    buffers: Mapping[str, bytes] = field(factory=dict)
+    cancelled: bool = False
+
+    @property
+    def good(self) -> bool:
+        """Whether the command ended normally, with all its outputs."""
+        return self.result == "success" and self.exit_code == 0

@@ -1,0 +1,113 @@
+"""Run cells under the engine's interception in this process, as a kernel would; print what happened as JSON.
+
+Called as ``python cells.py RECORD CELLS.json [OPTIONS.json]``; ``RECORD`` of ``-`` runs the cells bare.
+"""
+
+import contextlib
+import io
+import json
+import linecache
+import sys
+import time
+import traceback
+import types
+from collections import Counter
+
+main = types.ModuleType("__main__")
+
+
+class Journal:
+    def __init__(self, fresh):
+        self.fresh, self.cell = fresh, "c0"
+        self.counts, self.notices, self.reads, self.writes, self.effects = Counter(), [], set(), set(), set()
+        self.runs = []
+
+    def cell_id(self):
+        return self.cell
+
+    def namespace(self):
+        return main.__dict__
+
+    def file_read(self, path):
+        self.reads.add(path)
+
+    def file_written(self, path):
+        self.writes.add(path)
+
+    def task_reused(self, run):
+        self.counts["reused"] += 1
+
+    def task_submitted(self, name):
+        self.counts["submitted"] += 1
+
+    def task_finished(self, run):
+        self.counts[run.status] += 1
+        self.runs.append(run)
+
+    def effect(self, what):
+        self.effects.add(what)
+
+    def notice(self, text):
+        self.notices.append(text)
+
+
+def run(record_folder, cells, options):
+    from nbrewind import hpc
+    from nbrewind.record.model import Run
+    from nbrewind.record.store import Record
+    from nbrewind.tasks.memo import RecordMemo
+
+    record = Record.open(record_folder)
+    writer = record.begin(Run(id="", kind="audit", notebook="test", started=time.time()))
+    journal = Journal(options.pop("fresh", False))
+    hpc.install(RecordMemo(record, writer), journal, hpc.EngineOptions(**options))
+    try:
+        report = execute(cells, journal, hpc.cell_finished)
+    finally:
+        hpc.shutdown()
+        hpc.uninstall()
+    writer.end("ok")
+    record.close()
+    report |= {
+        **{name: journal.counts[name] for name in ("reused", "submitted", "done", "failed", "cancelled")},
+        "notices": journal.notices,
+        "reads": sorted(journal.reads),
+        "writes": sorted(journal.writes),
+        "effects": sorted(journal.effects),
+        "runs": [
+            {"name": each.name, "status": each.status, "key": each.key, "ingredients": dict(each.ingredients)}
+            for each in journal.runs
+        ],
+    }
+    return report
+
+
+def execute(cells, journal=None, after=lambda: None):
+    sys.modules["__main__"] = main
+    printed, errors, seconds = [], [], []
+    for number, source in enumerate(cells):
+        if journal is not None:
+            journal.cell = f"c{number}"
+        name = f"<cell {hash(source)}>"
+        linecache.cache[name] = (len(source), None, source.splitlines(True), name)
+        out = io.StringIO()
+        started = time.perf_counter()
+        try:
+            with contextlib.redirect_stdout(out):
+                exec(compile(source, name, "exec"), main.__dict__)
+        except Exception as error:
+            errors.append(f"{type(error).__name__}: {error}")
+            traceback.print_exc()
+        seconds.append(time.perf_counter() - started)
+        after()
+        printed.append(out.getvalue())
+    return {"printed": printed, "errors": errors, "seconds": seconds}
+
+
+if __name__ == "__main__":
+    folder, cells_file, *rest = sys.argv[1:]
+    with open(cells_file) as file:
+        cells = json.load(file)
+    options = json.loads(rest[0]) if rest else {}
+    report = execute(cells) if folder == "-" else run(folder, cells, options)
+    print("\n@@@" + json.dumps(report), flush=True)
