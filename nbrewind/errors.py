@@ -12,6 +12,7 @@
     ├── RecordUnwritable           (exit 3)  the folder or the disk takes no more data
     ├── EngineMissing              (exit 3)  a task must run and ndcctools is not installed
     ├── WorkersMissing             (exit 3)  no worker came
+    ├── RebuildError                         a cell failed when it ran again for what cannot be saved
     ├── Undigestible                         a value has no canonical form
     └── Unsaveable                           a value can be neither pickled nor reduced
 
@@ -77,6 +78,10 @@ class WorkersMissing(NbrewindError, TimeoutError):
     exit_code = 3
 
 
+class RebuildError(NbrewindError, RuntimeError):
+    """A cell that made something unsaveable failed when it ran again."""
+
+
 class Undigestible(NbrewindError, TypeError):
     """A value has no canonical form, so nothing may be concluded from comparing it.
 
@@ -92,7 +97,9 @@ class Undigestible(NbrewindError, TypeError):
 
     def __init__(self, where: str, kind: str, why: str = "") -> None:
         self.where, self.kind, self.why = where, kind, why
-        super().__init__(f"{where or 'the value'} of type {kind} has no canonical form{': ' + why if why else ''}")
+        super().__init__(
+            f"{where or 'the value'} of type {kind} has no canonical form{': ' + why if why else ''}"
+        )
 
 
 class Unsaveable(NbrewindError, TypeError):

@@ -19,16 +19,98 @@ _HISTORY_NAME = re.compile(r"_i?\d+\Z")
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 
 _OPENERS = frozenset({"globals", "locals", "vars", "dir", "exec", "eval", "compile", "__import__"})
-_FRAME_READERS = frozenset({"_getframe", "currentframe", "user_ns", "user_global_ns", "f_globals", "f_back", "__globals__"})
+_FRAME_READERS = frozenset(
+    {"_getframe", "currentframe", "user_ns", "user_global_ns", "f_globals", "f_back", "__globals__"}
+)
 _TAME_MAGICS = frozenset(
-    """alias autosave bookmark capture cd colors conda config debug dirs doctest_mode echo env html javascript js
-    latex ls magic man markdown matplotlib mkdir more mv notebook nbrewind page pastebin pinfo pip popd pprint
-    precision prun psource pushd pwd rm rmdir set_env svg system sx time timeit unalias writefile""".split()
+    [
+        "alias",
+        "autosave",
+        "bookmark",
+        "capture",
+        "cd",
+        "colors",
+        "conda",
+        "config",
+        "debug",
+        "dirs",
+        "doctest_mode",
+        "echo",
+        "env",
+        "html",
+        "javascript",
+        "js",
+        "latex",
+        "ls",
+        "magic",
+        "man",
+        "markdown",
+        "matplotlib",
+        "mkdir",
+        "more",
+        "mv",
+        "notebook",
+        "nbrewind",
+        "page",
+        "pastebin",
+        "pinfo",
+        "pip",
+        "popd",
+        "pprint",
+        "precision",
+        "prun",
+        "psource",
+        "pushd",
+        "pwd",
+        "rm",
+        "rmdir",
+        "set_env",
+        "svg",
+        "system",
+        "sx",
+        "time",
+        "timeit",
+        "unalias",
+        "writefile",
+    ]
 )
 _WORDY_CALLS = frozenset(
-    """print title suptitle xlabel ylabel zlabel set_title set_xlabel set_ylabel set_zlabel set_label text annotate
-    legend figtext format join split startswith endswith replace strip encode warn debug info warning error
-    getLogger ValueError TypeError RuntimeError KeyError Exception""".split()
+    [
+        "print",
+        "title",
+        "suptitle",
+        "xlabel",
+        "ylabel",
+        "zlabel",
+        "set_title",
+        "set_xlabel",
+        "set_ylabel",
+        "set_zlabel",
+        "set_label",
+        "text",
+        "annotate",
+        "legend",
+        "figtext",
+        "format",
+        "join",
+        "split",
+        "startswith",
+        "endswith",
+        "replace",
+        "strip",
+        "encode",
+        "warn",
+        "debug",
+        "info",
+        "warning",
+        "error",
+        "getLogger",
+        "ValueError",
+        "TypeError",
+        "RuntimeError",
+        "KeyError",
+        "Exception",
+    ]
 )
 
 
@@ -121,7 +203,12 @@ def _analyse(source: str, python: str) -> CellCode:
 
 
 def _unreadable(source: str) -> CellCode:
-    return CellCode(source, digest_bytes(b"unreadable " + source.encode("utf-8", "surrogatepass")), opens="a syntax error", valid=False)
+    return CellCode(
+        source,
+        digest_bytes(b"unreadable " + source.encode("utf-8", "surrogatepass")),
+        opens="a syntax error",
+        valid=False,
+    )
 
 
 def is_history(name: str) -> bool:
@@ -135,7 +222,14 @@ def _is_quiet(python: str) -> bool:
     from io import StringIO
 
     last = ""
-    skipped = (tokenize.NEWLINE, tokenize.NL, tokenize.ENDMARKER, tokenize.COMMENT, tokenize.DEDENT, tokenize.INDENT)
+    skipped = (
+        tokenize.NEWLINE,
+        tokenize.NL,
+        tokenize.ENDMARKER,
+        tokenize.COMMENT,
+        tokenize.DEDENT,
+        tokenize.INDENT,
+    )
     try:
         for token in tokenize.generate_tokens(StringIO(python).readline):
             if token.type not in skipped:
@@ -158,7 +252,11 @@ def _identifiers_in_strings(tree: ast.AST) -> frozenset[str]:
 def mentioned_in_magics(tree: ast.AST) -> frozenset[str]:
     """Identifiers in the arguments of magics and shell escapes: their text is code, or is expanded as such."""
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _magic_name(node) is not None]
-    calls += [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _called(node) in {"system", "getoutput"}]
+    calls += [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and _called(node) in {"system", "getoutput"}
+    ]
     return frozenset(name for call in calls for text in _strings(call) for name in _IDENTIFIER.findall(text))
 
 
@@ -175,7 +273,9 @@ def _quoted_names(tree: ast.AST) -> Iterator[str]:
         elif isinstance(node, ast.JoinedStr):
             parts = [value for value in node.values if isinstance(value, ast.Constant)]
         elif isinstance(node, (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            parts = [s.value for s in node.body if isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant)]
+            parts = [
+                s.value for s in node.body if isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant)
+            ]
         else:
             continue
         wordy.update(id(leaf) for part in parts for leaf in _constants_of(part))
@@ -210,7 +310,11 @@ def _opener(loads: frozenset[str], attributes: set[str], tree: ast.AST) -> str:
     if named:
         return f"uses {sorted(named)[0]}"
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and (magic := _magic_name(node)) is not None and magic not in _TAME_MAGICS:
+        if (
+            isinstance(node, ast.Call)
+            and (magic := _magic_name(node)) is not None
+            and magic not in _TAME_MAGICS
+        ):
             return f"uses the magic %{magic}"
         if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
             return f"imports * from {node.module or '.'}"
@@ -237,7 +341,9 @@ def _bound_first(tree: ast.Module) -> tuple[frozenset[str], frozenset[str]]:
 
 
 def _names_read(statement: ast.stmt) -> set[str]:
-    found = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Store)}
+    found = {
+        n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Store)
+    }
     augmented = [n.target for n in ast.walk(statement) if isinstance(n, ast.AugAssign)]
     return found | {target.id for target in augmented if isinstance(target, ast.Name)}
 
@@ -249,7 +355,9 @@ def _surely_bound(statement: ast.stmt) -> Iterator[str]:
     elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
         yield from _target_names(statement.target)
     elif isinstance(statement, (ast.Import, ast.ImportFrom)):
-        yield from (alias.asname or alias.name.split(".")[0] for alias in statement.names if alias.name != "*")
+        yield from (
+            alias.asname or alias.name.split(".")[0] for alias in statement.names if alias.name != "*"
+        )
     elif isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         yield statement.name
 
@@ -267,12 +375,18 @@ def _is_inert(statement: ast.stmt) -> bool:
     if isinstance(statement, (ast.Import, ast.ImportFrom)):
         return True
     if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
-        parts = [*statement.decorator_list, *statement.args.defaults, *(d for d in statement.args.kw_defaults if d)]
+        parts = [
+            *statement.decorator_list,
+            *statement.args.defaults,
+            *(d for d in statement.args.kw_defaults if d),
+        ]
         return all(isinstance(part, ast.Constant) for part in parts)
     if isinstance(statement, (ast.Assign, ast.AnnAssign)):
         targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
         return all(isinstance(t, ast.Name) for t in targets) and _is_plain(statement.value)
-    return isinstance(statement, (ast.Pass, ast.Global)) or (isinstance(statement, ast.Expr) and _is_plain(statement.value))
+    return isinstance(statement, (ast.Pass, ast.Global)) or (
+        isinstance(statement, ast.Expr) and _is_plain(statement.value)
+    )
 
 
 def _is_plain(value: ast.expr | None) -> bool:
@@ -288,4 +402,3 @@ def _is_plain(value: ast.expr | None) -> bool:
     if isinstance(value, ast.BinOp):
         return isinstance(value.left, ast.Constant) and isinstance(value.right, ast.Constant)
     return False
-

@@ -18,11 +18,21 @@ from nbrewind.cells.paths import Paths
 from nbrewind.record.model import Digest
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-_CHILD_EVENTS = frozenset({"subprocess.Popen", "os.system", "os.posix_spawn", "os.exec", "os.fork", "os.forkpty", "pty.spawn"})
-_MOVES = frozenset({"os.rename", "os.link", "os.symlink", "shutil.copyfile", "shutil.move", "shutil.copytree"})
+_CHILD_EVENTS = frozenset(
+    {"subprocess.Popen", "os.system", "os.posix_spawn", "os.exec", "os.fork", "os.forkpty", "pty.spawn"}
+)
+_MOVES = frozenset(
+    {"os.rename", "os.link", "os.symlink", "shutil.copyfile", "shutil.move", "shutil.copytree"}
+)
 _REMOVALS = frozenset({"os.remove", "os.rmdir", "shutil.rmtree", "os.truncate", "os.chmod", "os.utime"})
 _LISTINGS = frozenset({"os.listdir", "os.scandir"})
-_ENGINE_PROGRAMS = ("vine_factory", "vine_worker", "work_queue_factory", "work_queue_worker", "vine_submit_workers")
+_ENGINE_PROGRAMS = (
+    "vine_factory",
+    "vine_worker",
+    "work_queue_factory",
+    "work_queue_worker",
+    "vine_submit_workers",
+)
 TREE_FILES = 2000
 TREE_BYTES = 256 * 2**20
 
@@ -58,7 +68,7 @@ class FilesWatch:
 
     def __init__(self, paths: Paths, digest: Callable[[str], Digest | None]) -> None:
         self._paths = paths
-        self._digest = digest
+        self._digest_of = digest
         self._active = False
         self._installed = False
         self._busy = threading.local()
@@ -92,16 +102,20 @@ class FilesWatch:
             self._settle_children(seen)
         for path, digest in seen.reads.items():
             if digest == _LATER:
-                seen.reads[path] = self._digest(path)
+                seen.reads[path] = self._digest_of(path)
         return seen
+
+    def digest(self, path: str) -> Digest | None:
+        """Digest of the file at a path, `None` where there is none."""
+        return self._digest_of(path)
 
     def note_read(self, path: str) -> None:
         """A library reads this file out of the audit events' sight."""
         self._read(os.fspath(path))
 
     def note_write(self, path: str) -> None:
-        """A library writes this file out of the audit events' sight."""
-        self._written(os.fspath(path), keeps=True)
+        """A library has written this file anew, out of the audit events' sight."""
+        self._written(os.fspath(path), keeps=False)
 
     def _hook(self, event: str, args: tuple[Any, ...]) -> None:
         if not self._active or event not in _HANDLERS or getattr(self._busy, "yes", False):
@@ -143,7 +157,7 @@ class FilesWatch:
         full = self._data_path(path)
         if full is None or full in self._touched or os.path.isdir(full):
             return
-        before = self._digest(full) if keeps or full in self._seen.reads else _LATER
+        before = self._digest_of(full) if keeps or full in self._seen.reads else _LATER
         if keeps or full in self._seen.reads:
             self._seen.reads[full] = before
         self._touched[full] = before
@@ -158,7 +172,7 @@ class FilesWatch:
     def _read_now(self, path: Any) -> None:
         full = self._data_path(path)
         if full is not None and full not in self._touched and not os.path.isdir(full):
-            self._seen.reads[full] = self._digest(full)
+            self._seen.reads[full] = self._digest_of(full)
 
     def _on_removal(self, args: tuple[Any, ...]) -> None:
         self._read_now(args[0])
@@ -180,14 +194,16 @@ class FilesWatch:
     def _on_child(self, args: tuple[Any, ...]) -> None:
         program = os.path.basename(os.fsdecode(args[0])) if args and isinstance(args[0], (str, bytes)) else ""
         words = args[1] if len(args) > 1 and isinstance(args[1], (list, tuple)) else ()
-        if program in _ENGINE_PROGRAMS or any(os.path.basename(str(word)) in _ENGINE_PROGRAMS for word in words[:2]):
+        if program in _ENGINE_PROGRAMS or any(
+            os.path.basename(str(word)) in _ENGINE_PROGRAMS for word in words[:2]
+        ):
             return
         self._seen.children = True
         if self._tree is None:
             self._tree_root = os.getcwd()
             self._tree = self._look()
             for path in self._tree:
-                self._seen.reads.setdefault(path, self._digest(path))
+                self._seen.reads.setdefault(path, self._digest_of(path))
 
     def _look(self) -> dict[str, Stat]:
         found: dict[str, Stat] = {}

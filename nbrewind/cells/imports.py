@@ -13,7 +13,7 @@ Callback = Callable[[ModuleType], None]
 
 
 class ImportWatch(MetaPathFinder):
-    """A finder that finds nothing itself: it lets the others find a watched module and runs callbacks after its code."""
+    """A finder that finds nothing itself: the others find a watched module, and callbacks run after its code."""
 
     def __init__(self) -> None:
         self._callbacks: dict[str, list[Callback]] = {}

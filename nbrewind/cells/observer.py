@@ -149,16 +149,7 @@ class Observer:
         for path, digest in sorted(seen.reads.items()):
             yield Evidence("file", self.paths.symbolic(path), digest)
         for folder in sorted(seen.listings):
-            yield Evidence("listing", self.paths.symbolic(folder), self.listing_digest(folder))
-
-    def listing_digest(self, folder: str) -> Digest | None:
-        """Digest of the names in a folder, but for those that nbrewind and Jupyter put there."""
-        try:
-            names = sorted(os.listdir(folder))
-        except OSError:
-            return None
-        own = (".nbrewind", ".ipynb")
-        return names_digest(name for name in names if not name.endswith(own) and name not in {".ipynb_checkpoints", "__pycache__"})
+            yield Evidence("listing", self.paths.symbolic(folder), folder_digest(folder))
 
     def _ambient_change(self, code: CellCode, seen: FilesSeen) -> AmbientChange:
         extra = ["working folder"] if seen.relative or seen.children else []
@@ -176,6 +167,18 @@ class Observer:
 def names_digest(names: Iterable[str]) -> Digest:
     """Digest of a set of names."""
     return digest_bytes("\n".join(sorted(names)).encode("utf-8", "surrogateescape"))
+
+
+def folder_digest(folder: str) -> Digest | None:
+    """Digest of the names in a folder, but for those that nbrewind and Jupyter put there; `None`: no such folder."""
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return None
+    own = (".nbrewind", ".ipynb")
+    return names_digest(
+        n for n in names if not n.endswith(own) and n not in {".ipynb_checkpoints", "__pycache__"}
+    )
 
 
 def env_digest(key: str) -> Digest | None:

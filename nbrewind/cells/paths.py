@@ -8,9 +8,12 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
-_SYSTEM = ("/proc/", "/sys/", "/dev/", "/etc/", "/usr/", "/lib/", "/lib64/", "/bin/", "/sbin/", "/run/", "/var/lib/", "/var/cache/")
-_HOME_CONFIG = (".cache", ".config", ".ipython", ".jupyter", ".local/lib", ".local/share/jupyter", ".matplotlib", ".npm", ".ssh",
-                ".astropy", ".keras", ".conda", ".mamba", ".pyenv")  # fmt: skip
+_SYSTEM = tuple(
+    f"/{name}/" for name in ["proc", "sys", "dev", "etc", "usr", "lib", "lib64", "bin", "sbin", "run", "var/lib", "var/cache"]
+)
+_HOME_CONFIG = tuple(
+    [".cache", ".config", ".ipython", ".jupyter", ".local/lib", ".local/share/jupyter", ".matplotlib", ".npm", ".ssh", ".astropy", ".keras", ".conda", ".mamba", ".pyenv"]
+)
 _ENGINE_LOGS = ("vine-run-info", "workqueue-run-info")
 
 
@@ -55,11 +58,16 @@ class Paths:
         if full.startswith(self._excluded):
             return False
         parts = full.split(os.sep)
-        if "__pycache__" in parts or full.endswith((".pyc", ".ipynb")) or any(name in parts for name in _ENGINE_LOGS):
+        if (
+            "__pycache__" in parts
+            or full.endswith((".pyc", ".ipynb"))
+            or any(name in parts for name in _ENGINE_LOGS)
+        ):
             return False
+        software = max((len(folder) for folder in self._environment if full.startswith(folder)), default=0)
         if full.startswith(self.base + os.sep):
-            return ".ipynb_checkpoints" not in parts and ".git" not in parts
-        return not full.startswith(self._environment)
+            return len(self.base) >= software and ".ipynb_checkpoints" not in parts and ".git" not in parts
+        return not software
 
 
 def _environment_folders() -> list[str]:
@@ -67,6 +75,10 @@ def _environment_folders() -> list[str]:
     home = os.path.realpath(os.path.expanduser("~"))
     folders = [*_SYSTEM, *(os.path.join(home, name) + os.sep for name in _HOME_CONFIG)]
     roots = {sys.prefix, sys.base_prefix, sys.exec_prefix, *sysconfig.get_paths().values()}
-    folders += [os.path.realpath(root) + os.sep for root in roots if root and os.path.realpath(root) != os.sep]
-    folders += [os.path.join(os.path.realpath(tempfile.gettempdir()), name) for name in ("ipykernel_", "nbrewind-")]
+    folders += [
+        os.path.realpath(root) + os.sep for root in roots if root and os.path.realpath(root) != os.sep
+    ]
+    folders += [
+        os.path.join(os.path.realpath(tempfile.gettempdir()), name) for name in ("ipykernel_", "nbrewind-")
+    ]
     return [folder for folder in folders if folder != os.sep]

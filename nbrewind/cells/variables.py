@@ -107,7 +107,7 @@ class Variables:
 
     def is_own(self, name: str) -> bool:
         """Whether a name in the namespace is the notebook's rather than IPython's."""
-        if name.startswith("__") and name.endswith("__") or is_history(name):
+        if (name.startswith("__") and name.endswith("__")) or is_history(name):
             return False
         return name not in self._hidden or self.namespace.get(name) is not self._hidden[name]
 
@@ -202,7 +202,9 @@ class Variables:
                     found[old.names] = old
         return list(found.values())
 
-    def _release(self, names: set[str], current: dict[str, Covariable], keep: Covariable | None = None) -> None:
+    def _release(
+        self, names: set[str], current: dict[str, Covariable], keep: Covariable | None = None
+    ) -> None:
         """Take names out of the co-variables that hold them; what stays in these keeps its version."""
         for old in {id(current[n]): current[n] for n in names if n in current}.values():
             if keep is None or old.names != keep.names:

@@ -51,7 +51,9 @@ Decision = Hit | Miss
 
 
 def decide(
-    traces: Iterable[CellRun], present: Present, usable: Callable[[CellRun], Reason | None] = lambda _trace: None
+    traces: Iterable[CellRun],
+    present: Present,
+    usable: Callable[[CellRun], Reason | None] = lambda _trace: None,
 ) -> Decision:
     """Find a recorded run of this code whose evidence holds.
 
@@ -111,6 +113,8 @@ def _present_digest(seen: Evidence, present: Present) -> Digest | None:
     held = present.covariable(names[0])
     if held is None:
         return None
+    if held.digest == "unknown":
+        return held.digest
     return held.digest if held.names == names else "shared otherwise"
 
 
@@ -126,7 +130,9 @@ def _aliased(trace: CellRun, present: Present) -> Iterable[Reason]:
             continue
         other = holders.setdefault(held.names, name)
         if other != name:
-            yield Reason("covariable", f"{other} {name}", before="separate", after="share objects", run=trace.run)
+            yield Reason(
+                "covariable", f"{other} {name}", before="separate", after="share objects", run=trace.run
+            )
 
 
 def short(digest: Digest | None) -> str:

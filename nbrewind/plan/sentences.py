@@ -47,6 +47,8 @@ def sentence(reason: Reason) -> str:
             return f"what it reads could not be bounded: {reason.name}"
         case "live":
             return f"{reason.name} is alive in this session and this cell acts on it"
+        case "upstream":
+            return f"{reason.name.replace(' ', ', ')} may change"
         case "needed":
             return f"{reason.name} was needed and cannot be saved"
         case "unsaved":

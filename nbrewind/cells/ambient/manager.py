@@ -33,6 +33,7 @@ class Ambient:
         self._live: dict[str, bytes] = {}
         self._digests: dict[str, Digest] = {}
         self._assumed: dict[str, bytes] = {}
+        self._states: dict[Digest, bytes] = {}
 
     @property
     def digests(self) -> dict[str, Digest]:
@@ -46,12 +47,26 @@ class Ambient:
     def assume(self, name: str, digest: Digest, state: bytes) -> None:
         """A restored cell left this state."""
         self._digests[name] = digest
-        self._assumed[name] = state
+        self._assumed[name] = self._states[digest] = state
 
-    def forget(self, name: str) -> None:
-        """Back to the untouched state: used when an earlier state of the session is put in place."""
-        self._digests.pop(name, None)
-        self._assumed.pop(name, None)
+    def visit(
+        self, digests: Mapping[str, Digest]
+    ) -> tuple[dict[str, Digest], dict[str, bytes], dict[str, bytes]]:
+        """Go to an earlier moment's state, as far as it was seen; returns what `leave` needs to come back."""
+        token = (dict(self._digests), dict(self._assumed), self._look())
+        for name in self._digests.keys() | digests.keys():
+            state = self._states.get(digests.get(name, INITIAL))
+            if state is not None and digests[name] != self._digests.get(name):
+                self._assumed[name] = state
+        self._digests = dict(digests)
+        return token
+
+    def leave(self, token: tuple[dict[str, Digest], dict[str, bytes], dict[str, bytes]]) -> None:
+        """Come back from an earlier moment."""
+        self._digests, self._assumed, states = token
+        for name, provider in self._providers.items():
+            if name in states and provider.ready() and provider.capture() != states[name]:
+                provider.restore(states[name])
 
     def settle(self) -> None:
         """Put assumed states in place, as far as the libraries that hold them are loaded; then look at all."""
@@ -96,7 +111,8 @@ class Ambient:
             if changed or touched or (provider.library and provider.library in modules):
                 reads[name] = self.digest(name)
             if changed:
-                writes[name] = (digest_bytes(state), state)
-                self._digests[name] = writes[name][0]
+                digest = digest_bytes(state)
+                writes[name] = (digest, state)
+                self._digests[name], self._states[digest] = digest, state
         self._live = after
         return AmbientChange(reads, writes)

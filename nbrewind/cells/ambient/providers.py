@@ -80,7 +80,7 @@ class NumpyRandom(_Base):
     def capture(self) -> bytes:
         kind, keys, position, has_gauss, gauss = sys.modules["numpy.random"].get_state()
         head = json.dumps([kind, int(position), int(has_gauss), float(gauss).hex()]).encode()
-        return head + b"\n" + keys.tobytes()
+        return head + b"\n" + bytes(keys.tobytes())
 
     def restore(self, state: bytes) -> None:
         head, _, keys = state.partition(b"\n")
@@ -119,7 +119,11 @@ class Environment(_Base):
 
     def capture(self) -> bytes:
         now = dict(os.environ)
-        changed = {key: now.get(key) for key in self._start.keys() | now.keys() if now.get(key) != self._start.get(key)}
+        changed = {
+            key: now.get(key)
+            for key in self._start.keys() | now.keys()
+            if now.get(key) != self._start.get(key)
+        }
         return json.dumps(dict(sorted(changed.items()))).encode()
 
     def restore(self, state: bytes) -> None:
@@ -141,7 +145,9 @@ class WorkingFolder(_Base):
     """The current folder."""
 
     name = "working folder"
-    hints = frozenset({"getcwd", "getcwdb", "cwd", "chdir", "abspath", "realpath", "resolve", "absolute", "cd", "pwd"})
+    hints = frozenset(
+        {"getcwd", "getcwdb", "cwd", "chdir", "abspath", "realpath", "resolve", "absolute", "cd", "pwd"}
+    )
 
     def __init__(self, paths: Paths) -> None:
         self._paths = paths
@@ -186,7 +192,8 @@ class WarningFilters(_Base):
 
     def capture(self) -> bytes:
         rows = []
-        for action, message, category, module, line in warnings.filters:
+        found: Any = warnings.filters
+        for action, message, category, module, line in found:
             texts = [getattr(pattern, "pattern", pattern) for pattern in (message, module)]
             rows.append([action, texts[0], category.__module__, category.__qualname__, texts[1], line])
         return json.dumps(rows).encode()
@@ -198,10 +205,17 @@ class WarningFilters(_Base):
         for action, message, home, name, module, line in json.loads(state):
             category = _find(home, name)
             if category is not None:
-                patterns = [None if text is None else re.compile(text, flags) for text, flags in ((message, re.I), (module, 0))]
+                patterns = [
+                    None if text is None else re.compile(text, flags)
+                    for text, flags in ((message, re.I), (module, 0))
+                ]
                 filters.append((action, patterns[0], category, patterns[1], line))
         warnings.filters[:] = filters  # type: ignore[index]
-        warnings._filters_mutated() if hasattr(warnings, "_filters_mutated") else None  # type: ignore[attr-defined]
+        mutated = getattr(warnings, "_filters_mutated", None) or getattr(
+            warnings, "_filters_mutated_lock_held", None
+        )
+        if mutated is not None:
+            mutated()
 
 
 def _find(module: str, qualname: str) -> Any:

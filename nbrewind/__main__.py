@@ -1,0 +1,5 @@
+"""``python -m nbrewind``."""
+
+from nbrewind.cli import main
+
+main()

@@ -1,0 +1,243 @@
+"""A kernel that records: ipykernel's, with a session around each execute request."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from ipykernel.ipkernel import IPythonKernel
+
+from nbrewind import __version__
+from nbrewind.errors import NbrewindError
+from nbrewind.kernels.outputs import OutputTap, flush
+from nbrewind.kernels.quiet_line import display_message, executed_line, restored_line
+from nbrewind.kernels.settings import Kind, settings_from
+from nbrewind.plan.decide import Hit, Miss
+from nbrewind.plan.sentences import sentences
+from nbrewind.record.model import Reason
+
+
+class RecordingKernel(IPythonKernel):
+    """Shared by both kernels: the session, the outputs, and what an execute request turns into."""
+
+    kind: Kind = "audit"
+    implementation = "nbrewind"
+    implementation_version = __version__
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._settings = settings_from(self.kind)
+        self._tap = OutputTap(self.session)
+        self._nbrewind: Any = None
+        self._trouble: list[str] = []
+        self._report: dict[str, Any] | None = None
+        self._rebuilder: Any = None
+        self._nesting = 0
+        self._open_session()
+
+    # -- session
+
+    def _open_session(self) -> None:
+        """Open the record; a kernel without one still runs every cell, and says why at the first."""
+        from nbrewind.kernels.rebuild import Rebuilder
+        from nbrewind.kernels.session import Session
+
+        try:
+            self._nbrewind = Session(self.shell, self._settings, self._notify)
+            self._nbrewind.install()
+        except (NbrewindError, OSError) as error:
+            self._nbrewind = None
+            self._fatal = error
+            self._trouble.append(f"nothing is recorded or restored in this session: {error}")
+            return
+        self._rebuilder = Rebuilder(self._nbrewind, self._run_unseen)
+        self.shell.user_ns_hidden.setdefault("nbrewind_session", None)
+
+    @property
+    def nbrewind_session(self) -> Any:
+        """The session that records, ``None`` where the record cannot be used."""
+        return self._nbrewind
+
+    def nbrewind_flush(self) -> bool:
+        """Make everything recorded so far durable; headless runs ask for it before they stop the kernel."""
+        if self._nbrewind is not None:
+            self._nbrewind.flush()
+        return self._nbrewind is not None
+
+    def _notify(self, text: str) -> None:
+        """Show one line: with the outputs of the cell that runs, else with the next."""
+        if self._report is None and self._nesting == 0:
+            self._trouble.append(text)
+            return
+        print(f"[nbrewind] {text}", file=sys.stderr)
+        flush()
+
+    def do_shutdown(self, restart: bool) -> dict[str, Any]:
+        """End the run before the process goes."""
+        if self._nbrewind is not None:
+            self._nbrewind.close()
+            self._nbrewind = None
+        reply: dict[str, Any] = super().do_shutdown(restart)
+        return reply
+
+    def finish_metadata(
+        self, parent: Any, metadata: dict[str, Any], reply_content: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Say in the reply's metadata what became of the cell."""
+        metadata = super().finish_metadata(parent, metadata, reply_content)
+        if parent.get("header", {}).get("msg_type") == "execute_request" and self._report is not None:
+            metadata["nbrewind"] = self._report
+            self._report = None
+        return metadata
+
+    # -- execute requests
+
+    async def do_execute(
+        self,
+        code: str,
+        silent: bool,
+        store_history: bool = True,
+        user_expressions: Any = None,
+        allow_stdin: bool = False,
+        *,
+        cell_meta: Any = None,
+        cell_id: str | None = None,
+    ) -> dict[str, Any]:
+        """Restore the cell or run it; anything that is not a cell of the notebook passes straight through."""
+        arguments = {
+            "store_history": store_history,
+            "user_expressions": user_expressions,
+            "allow_stdin": allow_stdin,
+        }
+        plain = {**arguments, "cell_meta": cell_meta, "cell_id": cell_id}
+        session = self._nbrewind
+        for line in self._take_trouble(silent):
+            self._notify_now(line)
+        if session is None or self._nesting or not code.strip() or os.getpid() != session.pid:
+            reply: dict[str, Any] = await super().do_execute(code, silent, **plain)
+            return reply
+        cell = _cell_of(code, "" if silent else cell_id, cell_meta)
+        self._nesting += 1
+        try:
+            reading = session.read(cell)
+            decision: Hit | Miss = Miss((Reason("silent"),)) if silent else session.decide(cell, reading)
+            if isinstance(decision, Hit):
+                return self._restored(cell, reading, decision, arguments)
+            return await self._executed(cell, reading, decision, silent, plain)
+        finally:
+            self._nesting -= 1
+
+    def _take_trouble(self, silent: bool) -> list[str]:
+        if silent:
+            return []
+        lines, self._trouble = self._trouble, []
+        return lines
+
+    def _notify_now(self, line: str) -> None:
+        print(f"[nbrewind] {line}", file=sys.stderr)
+
+    def _restored(self, cell: Any, code: Any, hit: Hit, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Show what was recorded, and reply as if the cell had run."""
+        report, outputs = self._nbrewind.restore(cell, code, hit.trace)
+        shell = self.shell
+        count = shell.execution_count
+        self._tap.play(self, outputs, count)
+        self._say(restored_line(report.saved, report.tasks), "restored")
+        if arguments["store_history"]:
+            shell.history_manager.store_inputs(count, shell.transform_cell(cell.source), cell.source)
+            shell.execution_count += 1
+        self._report = _as_json(cell, self._nbrewind.report_counts(report))
+        return {
+            "status": "ok",
+            "execution_count": count,
+            "user_expressions": shell.user_expressions(arguments["user_expressions"] or {}),
+            "payload": [],
+        }
+
+    async def _executed(
+        self, cell: Any, code: Any, miss: Miss, silent: bool, arguments: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Bring in what the cell needs, run it, record it."""
+        session = self._nbrewind
+        self._rebuilder.done = []
+        missing = session.missing(code)
+        if missing:
+            await self._rebuilder.provide(missing)
+        self._tap.start(self._parent_id())
+        session.begin(cell, code)
+        ok = False
+        try:
+            reply: dict[str, Any] = await super().do_execute(cell.source, silent, **arguments)
+            ok = reply["status"] == "ok"
+        finally:
+            outputs = self._tap.stop()
+            report = session.finish(cell, code, miss.because, ok=ok, outputs=outputs)
+        if self.kind == "repeat" and not silent:
+            self._say(executed_line(miss.because, report.tasks), "executed")
+        report.rebuilt = self._rebuilder.done
+        if not silent:
+            self._report = _as_json(cell, session.report_counts(report))
+        return reply
+
+    def _parent_id(self) -> str:
+        parent = self.get_parent("shell") or {}
+        return str(parent.get("header", {}).get("msg_id", ""))
+
+    def _say(self, text: str, action: str) -> None:
+        if not self._settings.quiet:
+            self.send_response(self.iopub_socket, "display_data", display_message(text, action))
+
+    async def _run_unseen(self, source: str) -> BaseException | None:
+        """Run code in the notebook's namespace with its outputs held back."""
+        shell = self.shell
+        self._tap.mute(True)
+        try:
+            result = await shell.run_cell_async(
+                source, store_history=False, silent=True, transformed_cell=shell.transform_cell(source)
+            )
+            shell.events.trigger("post_execute")
+        finally:
+            self._tap.mute(False)
+        error: BaseException | None = result.error_before_exec or result.error_in_exec
+        return error
+
+
+def _cell_of(code: str, cell_id: str | None, meta: Any) -> Any:
+    from nbrewind.kernels.session import Cell
+
+    meta = meta if isinstance(meta, dict) else {}
+    own = meta.get("nbrewind") if isinstance(meta.get("nbrewind"), dict) else {}
+    tags = meta.get("tags") if isinstance(meta.get("tags"), list) else []
+    return Cell(code, cell_id or "", own.get("index"), frozenset(tag for tag in tags if isinstance(tag, str)))
+
+
+def _as_json(cell: Any, report: Any) -> dict[str, Any]:
+    """What the command line and front ends are told of a cell."""
+    from attrs import asdict
+
+    return {
+        "id": cell.id,
+        "action": report.action,
+        "because": [{k: v for k, v in asdict(reason).items() if v} for reason in report.because],
+        "why": sentences(report.because) if report.action != "restored" else "",
+        "seconds": round(report.seconds, 6),
+        "saved": round(report.saved, 6),
+        "tasks": asdict(report.tasks),
+        "by_cell": {key: asdict(count) for key, count in report.by_cell.items()},
+        "rebuilt": [{"id": key, "seconds": round(seconds, 6)} for key, seconds in report.rebuilt],
+    }
+
+
+class AuditKernel(RecordingKernel):
+    """Runs every cell as ipykernel would, and records it."""
+
+    kind = "audit"
+    banner = "NBRewind audit: every cell runs and is recorded"
+
+
+class RepeatKernel(RecordingKernel):
+    """Restores what is still valid, runs what a change affects, and records both."""
+
+    kind = "repeat"
+    banner = "NBRewind repeat: only what a change affects runs"

@@ -1,0 +1,281 @@
+"""Running a notebook without a front end, in a kernel that talks through files of the user's own.
+
+The kernel's sockets are Unix sockets in a folder that only the user can enter: on a shared login node, an open TCP port
+would let others try to talk to the kernel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import nbformat
+from attrs import define, field
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, DeadKernelError
+
+from nbrewind.errors import NbrewindError
+from nbrewind.kernels import specs
+from nbrewind.kernels.notebooks import apply_parameters, code_cells, read_notebook
+from nbrewind.kernels.settings import Settings
+
+
+class Progress(Protocol):
+    """Told how a run goes on."""
+
+    def begin(self, total: int) -> None:
+        """So many code cells will be looked at."""
+
+    def cell(self, index: int, source: str) -> None:
+        """A code cell is being looked at now."""
+
+    def done(self, entry: dict[str, Any]) -> None:
+        """A cell is done with; `entry` is what ``--json`` says of it."""
+
+    def note(self, text: str) -> None:
+        """Something that the user should know."""
+
+
+@define
+class Outcome:
+    """What became of a run: the object that ``--json`` prints, and what ends the command."""
+
+    status: str = "ok"
+    run: str = ""
+    seconds: float = 0.0
+    cells: list[dict[str, Any]] = field(factory=list)
+    tasks: dict[str, Any] = field(factory=lambda: {"reused": 0, "submitted": 0, "failed": 0, "by_cell": {}})
+    warnings: list[str] = field(factory=list)
+    error: str = ""
+    exit_code: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """In the published form, schema 1."""
+        body: dict[str, Any] = {
+            "schema": 1,
+            "status": self.status,
+            "run": self.run,
+            "seconds": round(self.seconds, 3),
+            "cells": self.cells,
+            "tasks": self.tasks,
+        }
+        if self.warnings:
+            body["warnings"] = self.warnings
+        if self.error:
+            body["error"] = self.error
+        return body
+
+
+class _Client(NotebookClient):
+    """Gives the kernel each cell's identity, and collects what the kernel says of it."""
+
+    def __init__(self, notebook: Any, outcome: Outcome, progress: Progress, **options: Any) -> None:
+        super().__init__(notebook, **options)
+        self._outcome = outcome
+        self._progress = progress
+        self._places = {id(cell): index for index, cell in enumerate(code_cells(notebook))}
+        self._rebuilt: dict[str, float] = {}
+
+    async def async_execute_cell(self, cell: Any, cell_index: int, *args: Any, **more: Any) -> Any:
+        """Called by nbclient for every cell, in order."""
+        index = self._places.get(id(cell))
+        if index is None:
+            return await super().async_execute_cell(cell, cell_index, *args, **more)
+        tags = list(cell.metadata.get("tags", []))
+        if self.skip_cells_with_tag in tags or not cell.source.strip():
+            self._add({"index": index, "id": cell.id, "action": "skipped", "because": [], "seconds": 0.0})
+            return await super().async_execute_cell(cell, cell_index, *args, **more)
+        self._progress.cell(index, cell.source)
+        self.kc.session.metadata = {"cellId": cell.id, "tags": tags, "nbrewind": {"index": index}}
+        self._reply: dict[str, Any] = {}
+        started = time.perf_counter()
+        try:
+            return await super().async_execute_cell(cell, cell_index, *args, **more)
+        finally:
+            self._collect(cell, index, time.perf_counter() - started)
+
+    async def run_all(self, **kernel_options: Any) -> None:
+        """Start the kernel, run every cell, wait until the record is on disk, and stop the kernel."""
+        async with self.async_setup_kernel(cleanup_kc=True, **kernel_options):
+            try:
+                information = await self.async_wait_for_reply(self.kc.kernel_info())
+                self.nb.metadata["language_info"] = information["content"]["language_info"]
+                for index, cell in enumerate(self.nb.cells):
+                    await self.async_execute_cell(cell, index, execution_count=self.code_cells_executed + 1)
+                self.set_widgets_metadata()
+            finally:
+                await self._flush()
+
+    async def _flush(self) -> None:
+        """Wait until what was recorded is on disk: a kernel that is told to go has little time left."""
+        if not await self.km.is_alive():
+            return
+        self.kc.session.metadata = {}
+        request = self.kc.execute(
+            "", silent=True, user_expressions={"flush": "get_ipython().kernel.nbrewind_flush()"}
+        )
+        await self.async_wait_for_reply(request, None)
+
+    def set_reply(self, cell: Any, cell_index: int, execute_reply: Any) -> None:
+        """Called by nbclient when a cell's reply has come, also that of a failed cell."""
+        self._reply = execute_reply.get("metadata", {}).get("nbrewind", {})
+
+    def _collect(self, cell: Any, index: int, seconds: float) -> None:
+        told = self._reply
+        entry = {
+            "index": index,
+            "id": cell.id,
+            "action": told.get("action", "executed"),
+            "because": told.get("because", []),
+            "seconds": round(seconds, 3),
+        }
+        if not told and any(output.output_type == "error" for output in cell.outputs):
+            entry["action"] = "failed"
+        if told.get("saved"):
+            entry["saved"] = round(told["saved"], 3)
+        cell.metadata["nbrewind"] = {"action": entry["action"], "why": told.get("why", "")}
+        self._outcome.run = told.get("run", self._outcome.run)
+        for text in told.get("warnings", []):
+            self._outcome.warnings.append(text)
+            self._progress.note(text)
+        for key, counts in told.get("by_cell", {}).items():
+            self._count(key, counts)
+        for again in told.get("rebuilt", []):
+            self._mark_rebuilt(again)
+        self._add({**entry, "why": told.get("why", "")} if told.get("why") else entry)
+
+    def _count(self, cell_id: str, counts: dict[str, int]) -> None:
+        tasks = self._outcome.tasks
+        place = tasks["by_cell"].setdefault(cell_id, {"reused": 0, "submitted": 0, "failed": 0})
+        for kind, number in counts.items():
+            tasks[kind] += number
+            place[kind] += number
+
+    def _mark_rebuilt(self, again: dict[str, Any]) -> None:
+        for entry in self._outcome.cells:
+            if entry["id"] == again["id"] and entry["action"] == "restored":
+                entry.update(action="rebuilt", seconds=again["seconds"], because=[{"kind": "needed"}])
+
+    def _add(self, entry: dict[str, Any]) -> None:
+        self._outcome.cells.append(entry)
+        self._progress.done(entry)
+
+
+@contextlib.contextmanager
+def private_manager(settings: Settings) -> Iterator[Any]:
+    """A manager of a kernel of this kind, over Unix sockets in a folder of mode 0700."""
+    with tempfile.TemporaryDirectory(prefix="nbrewind-") as folder:
+        manager = AsyncKernelManager(
+            transport="ipc",
+            ip=str(Path(folder, "k")),
+            connection_file=str(Path(folder, "kernel.json")),
+        )
+        name = f"nbrewind-{settings.kind}"
+        manager._kernel_spec = KernelSpec(**specs.spec(name, sys.executable), name=name)
+        yield manager
+
+
+def run(
+    settings: Settings,
+    *,
+    out: Path | None,
+    parameters: tuple[tuple[str, str], ...],
+    progress: Progress,
+) -> Outcome:
+    """Audit or repeat a notebook from top to bottom.
+
+    Parameters
+    ----------
+    settings
+        Of the kernel; `settings.notebook` is what runs.
+    out
+        Where the executed notebook is written (``None``: nowhere).
+    parameters
+        Names and values of ``-p``.
+    progress
+        Told how it goes on.
+
+    Returns
+    -------
+    Outcome
+        Its `exit_code` is 1 if the notebook failed.
+
+    Raises
+    ------
+    NbrewindError
+        The notebook, the parameters or the record cannot be used; nothing ran.
+    """
+    notebook = read_notebook(settings.notebook)
+    apply_parameters(notebook, settings.notebook, parameters)
+    if out is not None:
+        _check_writable(out)
+    outcome = Outcome()
+    progress.begin(len(code_cells(notebook)))
+    started = time.perf_counter()
+    with private_manager(settings) as manager:
+        client = _Client(notebook, outcome, progress, km=manager, timeout=None)
+        client.on_cell_executed = client.set_reply
+        _execute(client, settings, outcome)
+    outcome.seconds = time.perf_counter() - started
+    _complete(notebook, outcome)
+    if out is not None:
+        _write(notebook, settings, outcome, out)
+    return outcome
+
+
+def _execute(client: _Client, settings: Settings, outcome: Outcome) -> None:
+    environment = {**os.environ, **settings.environment()}
+    try:
+        asyncio.run(client.run_all(env=environment, cwd=str(settings.notebook.parent)))
+    except CellExecutionError as error:
+        outcome.status, outcome.exit_code = "failed", 1
+        outcome.error = f"{error.ename}: {error.evalue}"
+        if error.ename in ("WorkersMissing", "EngineMissing"):
+            outcome.exit_code = 3
+    except DeadKernelError:
+        outcome.status, outcome.exit_code = "failed", 1
+        outcome.error = "the kernel died; what had finished is in the record, and a repeat goes on from there"
+
+
+def _complete(notebook: Any, outcome: Outcome) -> None:
+    """Cells behind a failure were not looked at."""
+    seen = {entry["index"] for entry in outcome.cells}
+    for index, cell in enumerate(code_cells(notebook)):
+        if index not in seen:
+            entry = {
+                "index": index,
+                "id": cell.id,
+                "action": "skipped",
+                "because": [{"kind": "not-reached"}],
+                "seconds": 0.0,
+            }
+            outcome.cells.append(entry)
+    outcome.cells.sort(key=lambda entry: entry["index"])
+
+
+def _check_writable(out: Path) -> None:
+    if not out.parent.is_dir():
+        raise NbrewindError(f"{out}: the folder {out.parent} does not exist; create it or choose another -o")
+
+
+def _write(notebook: Any, settings: Settings, outcome: Outcome, out: Path) -> None:
+    from nbrewind.errors import RecordUnwritable
+
+    notebook.metadata["nbrewind"] = {"schema": 1, "run": outcome.run, "kind": settings.kind}
+    try:
+        temporary = out.with_name(f".{out.name}.tmp")
+        temporary.write_text(nbformat.writes(notebook), encoding="utf-8")
+        temporary.replace(out)
+    except OSError as error:
+        raise RecordUnwritable(
+            f"{out}: the executed notebook cannot be written ({error.strerror})"
+        ) from error

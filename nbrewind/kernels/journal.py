@@ -1,0 +1,101 @@
+"""What engines tell a session, kept per cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import evolve
+
+from nbrewind.cells.files import FilesWatch
+from nbrewind.record.model import TaskCount, TaskRun
+
+
+class CellJournal:
+    """Implements `nbrewind.tasks.memo.Journal`: counts tasks by the cell that runs.
+
+    Parameters
+    ----------
+    namespace
+        The notebook's variables.
+    files
+        Where files that tasks read and write are noted.
+    notify
+        Shows one line to the user.
+    fresh
+        Whether tasks run although the record holds them.
+    """
+
+    def __init__(
+        self, namespace: dict[str, Any], files: FilesWatch, notify: Callable[[str], None], *, fresh: bool
+    ) -> None:
+        self.fresh = fresh
+        self._namespace = namespace
+        self._files = files
+        self._notify = notify
+        self._cell = ""
+        self._counts: dict[str, TaskCount] = {}
+        self._effects: set[str] = set()
+
+    def enter(self, cell_id: str) -> str:
+        """Name the cell that runs from here; returns the one before."""
+        before, self._cell = self._cell, cell_id
+        self._effects = set()
+        return before
+
+    def take_counts(self) -> dict[str, TaskCount]:
+        """Counts by cell since they were last taken."""
+        counts, self._counts = self._counts, {}
+        return counts
+
+    def count(self, cell_id: str) -> TaskCount:
+        """Count of one cell since counts were last taken."""
+        return self._counts.get(cell_id, TaskCount())
+
+    @property
+    def effects(self) -> frozenset[str]:
+        """What the cell does outside the notebook."""
+        return frozenset(self._effects)
+
+    def cell_id(self) -> str:
+        """The cell that runs now."""
+        return self._cell
+
+    def namespace(self) -> dict[str, Any]:
+        """The notebook's variables."""
+        return self._namespace
+
+    def file_read(self, path: str) -> None:
+        """The cell declared this local file as a task's input."""
+        self._files.note_read(path)
+
+    def file_written(self, path: str) -> None:
+        """A task left this local file."""
+        self._files.note_write(path)
+
+    def task_reused(self, task_run: TaskRun) -> None:
+        """The record served a task."""
+        self._add(reused=1)
+
+    def task_submitted(self, name: str) -> None:
+        """A task went to the engine."""
+        self._add(submitted=1)
+
+    def task_finished(self, task_run: TaskRun) -> None:
+        """A task came back from the engine."""
+        if task_run.status == "failed":
+            self._add(failed=1)
+
+    def effect(self, what: str) -> None:
+        """The cell acts outside the notebook."""
+        self._effects.add(what)
+
+    def notice(self, text: str) -> None:
+        """One readable line for the user."""
+        self._notify(text)
+
+    def _add(self, **more: int) -> None:
+        count = self._counts.get(self._cell, TaskCount())
+        self._counts[self._cell] = evolve(
+            count, **{key: getattr(count, key) + value for key, value in more.items()}
+        )

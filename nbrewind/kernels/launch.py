@@ -1,0 +1,25 @@
+"""Start a kernel: ``python -m nbrewind.kernels.launch audit -f CONNECTION_FILE``."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the kernel that the first argument names, ``audit`` or ``repeat``."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    kind = arguments[0] if arguments and arguments[0] in ("audit", "repeat") else "audit"
+    rest = arguments[1:] if arguments and arguments[0] == kind else arguments
+    if sys.path and sys.path[0] == "":
+        del sys.path[0]
+
+    from ipykernel.kernelapp import IPKernelApp
+
+    from nbrewind.kernels.base import AuditKernel, RepeatKernel
+
+    kernel = AuditKernel if kind == "audit" else RepeatKernel
+    IPKernelApp.launch_instance(rest, kernel_class=kernel)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""The plan of a repeat for a notebook on disk, without starting a kernel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from IPython.core.inputtransformer2 import TransformerManager
+
+from nbrewind.cells.code import read_cell
+from nbrewind.cells.modules import Modules
+from nbrewind.cells.observer import env_digest, folder_digest
+from nbrewind.cells.paths import Paths
+from nbrewind.kernels.notebooks import code_cells
+from nbrewind.plan.forecast import Forecast, PlannedCell, forecast
+from nbrewind.record.digests import FileDigests
+from nbrewind.record.model import CellRun, Digest
+from nbrewind.record.store import Record
+
+
+class _Disk:
+    """Files, modules and environment as they are now."""
+
+    def __init__(self, base: Path, record: Record) -> None:
+        self._paths = Paths(base, (record.folder,))
+        self._file = FileDigests(record).of
+        self._modules = Modules(self._paths, self._file)
+
+    def digest(self, kind: str, name: str) -> Digest | None:
+        match kind:
+            case "file":
+                return self._file(self._paths.real(name))
+            case "listing":
+                return folder_digest(self._paths.real(name))
+            case "env":
+                return env_digest(name)
+            case "module":
+                return self._modules.present(name)
+            case _:
+                return None
+
+
+def outlook(notebook: Any, path: Path, record: Record) -> list[Forecast]:
+    """Foresee what a repeat of this notebook would do."""
+    cells = []
+    for index, cell in enumerate(code_cells(notebook)):
+        if cell.source.strip() and "skip-execution" not in cell.metadata.get("tags", []):
+            code = read_cell(cell.source, TransformerManager().transform_cell)
+            cells.append(PlannedCell(index, cell.id, code, "volatile" in cell.metadata.get("tags", [])))
+    return forecast(cells, _Disk(path.parent, record), record.traces, last_runs(record, path.name))
+
+
+def last_runs(record: Record, notebook: str) -> dict[str, CellRun]:
+    """The last recorded run of each cell of a notebook, by identifier."""
+    found: dict[str, CellRun] = {}
+    for run in record.runs():
+        if run.notebook == notebook:
+            found.update({cell.cell_id: cell for cell in record.cells(run.id) if cell.cell_id})
+    return found

@@ -1,0 +1,120 @@
+"""Making again what could not be saved, by running its cells again where nobody sees it.
+
+The session goes back to the versions from before the cell, runs it with its outputs held back and its files put back
+afterwards, takes the values that were asked for, and returns. Its tasks come from the record.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from nbrewind.errors import RebuildError
+from nbrewind.kernels.session import Session, Step
+from nbrewind.record.model import Covariable, Digest
+
+RunCode = Callable[[str], Awaitable[BaseException | None]]
+
+
+class Rebuilder:
+    """Rebuilds values for one session.
+
+    Parameters
+    ----------
+    session
+        Whose steps are run again.
+    run
+        Runs code in the notebook's namespace with outputs held back; returns the exception that it raised, if any.
+    """
+
+    def __init__(self, session: Session, run: RunCode) -> None:
+        self._session = session
+        self._run = run
+        self._under_way: list[Digest] = []
+        self.done: list[tuple[str, float]] = []
+
+    async def provide(self, wanted: list[Covariable]) -> None:
+        """Bring these versions into the namespace.
+
+        Raises
+        ------
+        RebuildError
+            A cell is not of this session, or failed.
+        """
+        variables = self._session.variables
+        while wanted:
+            target = wanted[0]
+            step = self._maker(target)
+            made = await self._run_again(step)
+            for covariable in step.run.covariables:
+                if any(name in variables.lazy() for name in covariable.names):
+                    variables.provide(covariable, made)
+            if any(name in variables.lazy() and variables.version(name) == target for name in target.names):
+                raise RebuildError(
+                    self._failure(step, f"it did not make {', '.join(target.names)} this time")
+                )
+            wanted = [covariable for covariable in wanted[1:] if set(covariable.names) & variables.lazy()]
+
+    def _maker(self, target: Covariable) -> Step:
+        for step in reversed(self._session.steps):
+            if any(
+                made.digest == target.digest and made.names == target.names for made in step.run.covariables
+            ):
+                return step
+        raise RebuildError(
+            f"{', '.join(target.names)} cannot be restored, and no cell of this session made it; "
+            "run the notebook from the top with --fresh"
+        )
+
+    async def _run_again(self, step: Step) -> dict[str, object]:
+        session, key = self._session, step.run.key
+        if key in self._under_way:
+            raise RebuildError(self._failure(step, "it needs its own result"))
+        self._under_way.append(key)
+        ambient = session.observer.ambient
+        here = ambient.visit(step.ambient_before)
+        token = session.variables.visit(step.before)
+        started = time.perf_counter()
+        try:
+            missing = session.missing(step.code)
+            if missing:
+                await self.provide(missing)
+            ambient.settle()
+            keep = self._files_now(step)
+            cell = session.journal.enter(step.cell.id)
+            try:
+                error = await self._run(step.cell.source)
+            finally:
+                session.journal.enter(cell)
+                self._put_back(keep)
+        finally:
+            made = session.variables.leave(token)
+            ambient.leave(here)
+            self._under_way.pop()
+        if error is not None:
+            raise RebuildError(self._failure(step, f"{type(error).__name__}: {error}")) from error
+        self.done.append((step.cell.id, time.perf_counter() - started))
+        return made
+
+    def _files_now(self, step: Step) -> dict[Path, bytes | None]:
+        """Contents of the files that the cell is known to write, so that running it again leaves them as they are."""
+        found: dict[Path, bytes | None] = {}
+        for written in step.run.files:
+            path = Path(self._session.observer.paths.real(written.path))
+            try:
+                found[path] = path.read_bytes()
+            except OSError:
+                found[path] = None
+        return found
+
+    def _put_back(self, files: dict[Path, bytes | None]) -> None:
+        for path, content in files.items():
+            if content is None:
+                path.unlink(missing_ok=True)
+            elif not path.exists() or path.read_bytes() != content:
+                path.write_bytes(content)
+
+    def _failure(self, step: Step, why: str) -> str:
+        place = f"cell {step.cell.index}" if step.cell.index is not None else "an earlier cell"
+        return f"{place} had to run again to rebuild what cannot be saved, and failed: {why}"

@@ -1,0 +1,404 @@
+"""One kernel's life, from the first cell to the last: decide, restore, prepare, observe, record.
+
+The kernels and the extension drive it; it knows nothing of messages.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import define, evolve, field, frozen
+
+from nbrewind import hpc
+from nbrewind.cells.code import CellCode, is_history, read_cell
+from nbrewind.cells.observer import Observation, Observer
+from nbrewind.cells.paths import Paths
+from nbrewind.cells.variables import Variables, Versions
+from nbrewind.kernels.journal import CellJournal
+from nbrewind.kernels.now import Now
+from nbrewind.kernels.recording import Recording
+from nbrewind.kernels.settings import Settings
+from nbrewind.plan.decide import Hit, Miss, code_change, decide
+from nbrewind.record.digests import digest_bytes
+from nbrewind.record.model import CellRun, Covariable, Digest, Evidence, Reason, TaskCount
+from nbrewind.state import Analyser, Loader, describe
+from nbrewind.tasks.memo import RecordMemo
+
+_NO_OUTPUTS: bytes = b"[]"
+
+
+@frozen
+class Cell:
+    """One request to run code.
+
+    Parameters
+    ----------
+    source
+        As typed.
+    id
+        The cell's identifier in the notebook ("" where the front end gives none).
+    index
+        Its place among the code cells, where known.
+    tags
+        Its tags.
+    """
+
+    source: str
+    id: str = ""
+    index: int | None = None
+    tags: frozenset[str] = frozenset()
+
+
+@frozen
+class Step:
+    """What one cell did in this session; `before` are the versions that it started from."""
+
+    cell: Cell
+    code: CellCode
+    run: CellRun
+    before: Versions
+    ambient_before: Mapping[str, Digest]
+
+
+@define
+class Report:
+    """What became of one cell, for the front end and the command line."""
+
+    action: str
+    because: tuple[Reason, ...] = ()
+    seconds: float = 0.0
+    saved: float = 0.0
+    tasks: TaskCount = TaskCount()
+    by_cell: dict[str, TaskCount] = field(factory=dict)
+    rebuilt: list[tuple[str, float]] = field(factory=list)
+
+
+class Session:
+    """Records the cells of one kernel, and restores those whose recorded effects hold.
+
+    Parameters
+    ----------
+    shell
+        IPython's shell.
+    settings
+        Of this kernel.
+    notify
+        Shows one line to the user.
+
+    Raises
+    ------
+    NbrewindError
+        The record cannot be used.
+    """
+
+    def __init__(self, shell: Any, settings: Settings, notify: Callable[[str], None]) -> None:
+        self.shell = shell
+        self.settings = settings
+        self.recording = Recording(settings, notify)
+        paths = Paths(settings.notebook.parent, (Path(settings.record),))
+        self.analyser = Analyser(shell.user_ns)
+        loader = Loader(self.recording.record, shell.user_ns)
+        self.variables = Variables(shell.user_ns, dict(shell.user_ns_hidden), self.analyser, loader)
+        self.observer = Observer(self.variables, paths, self.recording.files, shell.compile)
+        self.journal = CellJournal(shell.user_ns, self.observer.files, notify, fresh=settings.fresh)
+        self.steps: list[Step] = []
+        self._now = Now(self.observer, self.history_digest)
+        self._before: Versions = Versions({}, {})
+        self._ambient_before: Mapping[str, Digest] = {}
+        self._started = 0.0
+        self._previews: dict[Digest, str] = {}
+        self._results: list[Digest] = []
+        self._failed = False
+        self.pid = os.getpid()
+
+    def install(self) -> None:
+        """Hook into the interpreter."""
+        self.observer.install()
+        self.recording.start_saver(self.analyser)
+        options = hpc.EngineOptions(worker_deadline=self.settings.worker_deadline or None)
+        hpc.install(RecordMemo(self.recording.record, self.recording.writer), self.journal, options)
+
+    # -- deciding
+
+    def read(self, cell: Cell) -> CellCode:
+        """Analyse a cell's code as this shell would run it."""
+        return read_cell(cell.source, self.shell.transform_cell)
+
+    def decide(self, cell: Cell, code: CellCode) -> Hit | Miss:
+        """Whether the recorded effects of this cell hold."""
+        if self.settings.kind == "audit":
+            return Miss((Reason("fresh"),) if self.settings.fresh else (Reason("audit"),))
+        if self.settings.fresh:
+            return Miss((Reason("fresh"),))
+        if {cell.id, str(cell.index)} & set(self.settings.rerun):
+            return Miss((Reason("asked"),))
+        if "volatile" in cell.tags:
+            return Miss((Reason("volatile"),))
+        decision: Hit | Miss = Miss(())
+        with self.recording.guarded("the record cannot be searched"):
+            decision = decide(self.recording.record.traces(code.digest), self._now, self._usable)
+        if isinstance(decision, Miss):
+            return evolve(decision, because=self._explained(cell, decision))
+        return decision
+
+    def _usable(self, trace: CellRun) -> Reason | None:
+        """Whether the outputs and files of a matching trace can be put back."""
+        record = self.recording.record
+        if trace.outputs and not record.has_blob(trace.outputs):
+            return Reason("unsaved", "its output", run=trace.run)
+        for written in trace.files:
+            same = self._now.digest("file", written.path) == written.digest
+            if not same and written.digest is not None and not record.has_blob(written.digest):
+                return Reason("unsaved", f"the file {written.path}", run=trace.run)
+        for state in trace.ambient:
+            if not record.has_blob(state.blob):
+                return Reason("unsaved", f"the {state.name} state", run=trace.run)
+        return None
+
+    def _explained(self, cell: Cell, miss: Miss) -> tuple[Reason, ...]:
+        """Reasons with the values' short descriptions; where no trace has this code, what the cell was before."""
+        if miss.nearest is None:
+            return (self._code_reason(cell),)
+        previews = miss.nearest.previews
+        explained = []
+        for reason in miss.because:
+            if reason.kind == "variable":
+                now = self._previews.get(self._now.digest("variable", reason.name) or "", "")
+                before = previews.get(reason.name, "")
+                if before and now and before != now:
+                    reason = evolve(reason, before=before, after=now)
+            explained.append(reason)
+        return tuple(explained)
+
+    def _code_reason(self, cell: Cell) -> Reason:
+        last = None
+        with self.recording.guarded("the record cannot be searched"):
+            last = self._last_run_of(cell)
+        if last is None:
+            return Reason("new")
+        if last.status != "ok":
+            return (
+                Reason("failed", run=last.run)
+                if last.source == cell.source
+                else code_change(last.source, cell.source)
+            )
+        return evolve(code_change(last.source, cell.source), run=last.run)
+
+    def _last_run_of(self, cell: Cell) -> CellRun | None:
+        if not cell.id:
+            return None
+        for run in reversed(self.recording.record.runs()):
+            if run.id != self.recording.run.id and run.notebook == self.settings.notebook.name:
+                found = [seen for seen in self.recording.record.cells(run.id) if seen.cell_id == cell.id]
+                if found:
+                    return found[-1]
+        return None
+
+    # -- restoring
+
+    def restore(self, cell: Cell, code: CellCode, trace: CellRun) -> tuple[Report, list[dict[str, Any]]]:
+        """Take over what a recorded run left; returns its output messages."""
+        started = time.perf_counter()
+        before, ambient_before = self.variables.versions(), self.observer.ambient.digests
+        self.variables.assume(trace.covariables, trace.deleted)
+        for state in trace.ambient:
+            self.observer.ambient.assume(state.name, state.digest, self.recording.record.blob(state.blob))
+        self._restore_files(trace)
+        self._note_previews(trace)
+        outputs = json.loads(self.recording.record.blob(trace.outputs)) if trace.outputs else []
+        if any(message["type"] == "execute_result" for message in outputs):
+            self._results.append(trace.key)
+        seconds = time.perf_counter() - started
+        run = evolve(
+            trace,
+            run=self.recording.run.id,
+            seq=len(self.steps),
+            cell_id=cell.id,
+            index=cell.index,
+            source=cell.source,
+            started=time.time(),
+            action="restored",
+            origin=trace.origin or f"{trace.run}/{trace.seq}",
+            because=(),
+        )
+        self.recording.add(run)
+        self.steps.append(Step(cell, code, run, before, ambient_before))
+        return Report("restored", seconds=seconds, saved=trace.seconds, tasks=trace.tasks), outputs
+
+    def _restore_files(self, trace: CellRun) -> None:
+        for written in trace.files:
+            real = Path(self.observer.paths.real(written.path))
+            if self._now.digest("file", written.path) == written.digest:
+                continue
+            if written.digest is None:
+                real.unlink(missing_ok=True)
+            else:
+                real.parent.mkdir(parents=True, exist_ok=True)
+                self.recording.record.blob_to_file(written.digest, real, written.mode)
+
+    def _note_previews(self, run: CellRun) -> None:
+        for covariable in run.covariables:
+            for name, digest in covariable.digests.items():
+                self._previews[digest] = run.previews.get(f"={name}", "")
+
+    # -- running
+
+    def missing(self, code: CellCode) -> list[Covariable]:
+        """Put in place what a cell may touch; returns versions that only their cells can make again."""
+        return self.variables.materialise(self.observer.reachable(code))
+
+    def begin(self, cell: Cell, code: CellCode) -> None:
+        """The cell is about to run."""
+        self.journal.enter(cell.id)
+        self._before, self._ambient_before = self.variables.versions(), self.observer.ambient.digests
+        own_file = self.shell.compile.get_code_name(
+            cell.source, self.shell.transform_cell(cell.source), self.shell.execution_count
+        )
+        self._started = time.time()
+        self.observer.begin(code, own_file)
+
+    def finish(
+        self,
+        cell: Cell,
+        code: CellCode,
+        because: tuple[Reason, ...],
+        *,
+        ok: bool,
+        outputs: list[dict[str, Any]],
+    ) -> Report:
+        """The cell has run: record what it read and left."""
+        seconds = time.time() - self._started
+        observation = self.observer.end()
+        hpc.cell_finished()
+        run = self._describe(cell, code, observation, seconds, because, ok=ok)
+        self.variables.adopt(run.covariables, run.deleted)
+        self._note_previews(run)
+        if ok:
+            self.recording.save_values(run.covariables, cell.id or f"cell {len(self.steps)}", seconds)
+            run = evolve(
+                run,
+                files=self._kept_files(observation),
+                ambient=self.recording.keep_ambient(observation.ambient),
+            )
+        self._failed = self._failed or not ok
+        if any(message["type"] == "execute_result" for message in outputs):
+            self._results.append(run.key)
+        blob = self.recording.put(json.dumps(outputs).encode()) if outputs else ""
+        run = evolve(
+            run, outputs=blob, open=run.open or ("its output is not saved" if outputs and not blob else "")
+        )
+        self.recording.add(run)
+        self.steps.append(Step(cell, code, run, self._before, self._ambient_before))
+        return Report(run.action, because, seconds, tasks=run.tasks)
+
+    def _kept_files(self, observation: Observation) -> tuple[Any, ...]:
+        symbolic = self.observer.paths.symbolic
+        return self.recording.keep_files(
+            (path, symbolic(path), digest) for path, digest in observation.files.items()
+        )
+
+    def _describe(
+        self,
+        cell: Cell,
+        code: CellCode,
+        observation: Observation,
+        seconds: float,
+        because: tuple[Reason, ...],
+        *,
+        ok: bool,
+    ) -> CellRun:
+        evidence = (*observation.evidence, *self._history_evidence(code))
+        key = trace_key(code.digest, evidence)
+        written = tuple(derived(covariable, key) for covariable in observation.change.written)
+        count = self.journal.count(cell.id)
+        return CellRun(
+            run=self.recording.run.id,
+            seq=len(self.steps),
+            cell_id=cell.id,
+            index=cell.index,
+            code=code.digest,
+            source=cell.source,
+            started=self._started,
+            seconds=seconds,
+            action="executed" if ok else "failed",
+            status="ok" if ok else "error",
+            key=key,
+            because=because,
+            evidence=evidence,
+            covariables=written,
+            deleted=observation.change.deleted,
+            execution_count=self.shell.execution_count - 1,
+            tasks=count,
+            open=observation.open,
+            volatile="volatile" in cell.tags,
+            previews=self._make_previews(evidence, written),
+        )
+
+    def _make_previews(self, evidence: Iterable[Evidence], written: Iterable[Covariable]) -> dict[str, str]:
+        previews = {}
+        for seen in evidence:
+            if (
+                seen.kind == "variable"
+                and seen.digest is not None
+                and (text := self._previews.get(seen.digest))
+            ):
+                previews[seen.name] = text
+        for covariable in written:
+            for name in covariable.names:
+                previews[f"={name}"] = describe(self.variables.namespace.get(name))
+        return previews
+
+    # -- IPython's history of results
+
+    def history_digest(self, name: str) -> Digest:
+        """What `_`, `Out` and the like hold, by the cells that made it."""
+        if name == "_":
+            return self._results[-1] if self._results else "none"
+        return digest_bytes(
+            "\n".join([name, *self._results, *(step.cell.source for step in self.steps)]).encode()
+        )
+
+    def _history_evidence(self, code: CellCode) -> Iterable[Evidence]:
+        return (Evidence("variable", name, self.history_digest(name)) for name in sorted(code.history))
+
+    # -- ending
+
+    def report_counts(self, report: Report) -> Report:
+        """Add the task counts of all cells since the last report."""
+        report.by_cell = self.journal.take_counts()
+        return report
+
+    def flush(self) -> None:
+        """Make everything recorded so far durable."""
+        self.recording.flush()
+
+    def close(self) -> None:
+        """The kernel ends."""
+        hpc.shutdown()
+        self.recording.close("failed" if self._failed else "ok")
+
+
+def trace_key(code: Digest, evidence: Iterable[Evidence]) -> Digest:
+    """Name of a trace: its code and all that it saw."""
+    rows = sorted([seen.kind, seen.name, seen.digest or ""] for seen in evidence)
+    return digest_bytes(json.dumps([code, rows], ensure_ascii=True).encode())
+
+
+def derived(covariable: Covariable, key: Digest) -> Covariable:
+    """Identify a version that cannot be saved by how it was made: same code and same reads, same value."""
+    if not covariable.opaque:
+        return covariable
+    digests = {name: digest_bytes(f"{key} {name}".encode()) for name in covariable.names}
+    return evolve(
+        covariable, digests=digests, digest=digest_bytes(f"{key} {' '.join(covariable.names)}".encode())
+    )
+
+
+def uses_history(code: CellCode) -> bool:
+    """Whether a cell looks at earlier results by number or underscore."""
+    return any(is_history(name) for name in code.history)

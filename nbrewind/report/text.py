@@ -1,0 +1,130 @@
+"""Tables for the terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from nbrewind.plan.forecast import Forecast
+from nbrewind.plan.sentences import sentences
+from nbrewind.record.model import CellRun, Run, TaskRun
+
+_COLOURS = {
+    "restored": "green",
+    "executed": "yellow",
+    "rebuilt": "cyan",
+    "failed": "red",
+    "skipped": "dim",
+    "may run": "yellow dim",
+}
+
+
+def seconds(value: float | None) -> str:
+    """A duration in a column."""
+    if value is None:
+        return "?"
+    if value < 0.0995:
+        return f"{value * 1000:.0f} ms"
+    return f"{value:.1f} s" if value < 120 else f"{value / 60:.1f} min"
+
+
+def action(name: str) -> Text:
+    """An action in its colour."""
+    return Text(name, style=_COLOURS.get(name, ""))
+
+
+def outcome_table(cells: Iterable[Mapping[str, Any]], tasks: Mapping[str, Any]) -> Table:
+    """What became of each cell of a run."""
+    table = Table(box=None, pad_edge=False)
+    for title, justify in (
+        ("cell", "right"),
+        ("", "left"),
+        ("time", "right"),
+        ("tasks", "right"),
+        ("because", "left"),
+    ):
+        table.add_column(title, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for cell in cells:
+        counts = tasks["by_cell"].get(cell["id"], {})
+        shown = f"{counts['reused']} reused, {counts['submitted']} sent" if counts else ""
+        table.add_row(
+            str(cell["index"]), action(cell["action"]), seconds(cell["seconds"]), shown, cell.get("why", "")
+        )
+    return table
+
+
+def summary(cells: Iterable[Mapping[str, Any]], tasks: Mapping[str, Any], took: float) -> str:
+    """A run in one line."""
+    counts: dict[str, int] = {}
+    for cell in cells:
+        counts[cell["action"]] = counts.get(cell["action"], 0) + 1
+    parts = [f"{number} {name}" for name, number in counts.items()]
+    text = f"{', '.join(parts)} in {seconds(took)}"
+    if tasks["reused"] or tasks["submitted"]:
+        text += f"; tasks: {tasks['reused']} reused, {tasks['submitted']} submitted"
+        text += f", {tasks['failed']} failed" if tasks["failed"] else ""
+    return text
+
+
+def plan_table(rows: Iterable[Forecast]) -> Table:
+    """What a repeat would do."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("cell", justify="right")
+    table.add_column("")
+    table.add_column("last took", justify="right")
+    table.add_column("because", overflow="fold")
+    for row in rows:
+        because = sentences(row.because) if row.verdict != "restored" else ""
+        table.add_row(str(row.index), action(row.verdict), seconds(row.seconds), because)
+    return table
+
+
+def when(moment: float) -> str:
+    """A time in the user's zone."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
+
+
+def runs_table(runs: Iterable[tuple[Run, list[CellRun]]]) -> Table:
+    """The runs of a record."""
+    table = Table(box=None, pad_edge=False)
+    for title in ("run", "kind", "notebook", "begun", "host", "status", "cells", "tasks"):
+        table.add_column(title, overflow="fold")
+    for run, cells in runs:
+        executed = sum(cell.action == "executed" for cell in cells)
+        reused = sum(cell.tasks.reused for cell in cells if cell.action != "restored")
+        sent = sum(cell.tasks.submitted for cell in cells if cell.action != "restored")
+        table.add_row(
+            run.id, run.kind, run.notebook, when(run.started), run.host, run.status,
+            f"{executed} of {len(cells)} executed", f"{reused} reused, {sent} submitted",
+        )  # fmt: skip
+    return table
+
+
+def cells_table(cells: Iterable[CellRun]) -> Table:
+    """The cell runs of one run."""
+    table = Table(box=None, pad_edge=False)
+    for title in ("cell", "id", "", "time", "wrote", "because"):
+        table.add_column(title, overflow="fold")
+    for cell in cells:
+        names = [name for covariable in cell.covariables for name in covariable.names]
+        wrote = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+        because = sentences(cell.because) if cell.action != "restored" else f"from {cell.origin}"
+        number = "" if cell.index is None else str(cell.index)
+        table.add_row(number, cell.cell_id, action(cell.action), seconds(cell.seconds), wrote, because)
+    return table
+
+
+def tasks_table(tasks: Iterable[TaskRun]) -> Table:
+    """Task runs."""
+    table = Table(box=None, pad_edge=False)
+    for title in ("task", "name", "status", "exit", "time", "host", "cell"):
+        table.add_column(title, overflow="fold")
+    for task in tasks:
+        exit_code = "" if task.exit_code is None else str(task.exit_code)
+        key = task.key.partition(":")[2][:10]
+        table.add_row(key, task.name, task.status, exit_code, seconds(task.seconds), task.host, task.cell_id)
+    return table
