@@ -1,7 +1,8 @@
 # shellcheck shell=bash
-# Where a cluster in a box lives, and how to tell whether it is alive. A box belongs to one checkout and one cache.
+# Where a cluster in a box lives, and how to tell whether it is alive. A box belongs to one checkout and one cache;
+# NBREWIND_BOX names another one beside it.
 
-BOX=$CACHE/box-$(echo "$CHECKOUT" | digest)
+BOX=$CACHE/box-$(echo "$CHECKOUT ${NBREWIND_BOX:-}" | digest)
 # shellcheck disable=SC2034  # read by hpc/box
 readonly BOX
 

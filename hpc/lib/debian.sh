@@ -75,6 +75,9 @@ debian_run() {
         --unshare-pid --die-with-parent --chdir "$PWD" -- "$@"
 }
 
+# in_debian COMMAND…: the same, and returns.
+in_debian() { (debian_run "$@"); }
+
 # Adds to the caller's array `args`: the parts of the private root, on an empty file system that takes any mount point.
 debian_system_args() {
     local entry name

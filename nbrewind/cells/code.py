@@ -23,94 +23,16 @@ _FRAME_READERS = frozenset(
     {"_getframe", "currentframe", "user_ns", "user_global_ns", "f_globals", "f_back", "__globals__"}
 )
 _TAME_MAGICS = frozenset(
-    [
-        "alias",
-        "autosave",
-        "bookmark",
-        "capture",
-        "cd",
-        "colors",
-        "conda",
-        "config",
-        "debug",
-        "dirs",
-        "doctest_mode",
-        "echo",
-        "env",
-        "html",
-        "javascript",
-        "js",
-        "latex",
-        "ls",
-        "magic",
-        "man",
-        "markdown",
-        "matplotlib",
-        "mkdir",
-        "more",
-        "mv",
-        "notebook",
-        "nbrewind",
-        "page",
-        "pastebin",
-        "pinfo",
-        "pip",
-        "popd",
-        "pprint",
-        "precision",
-        "prun",
-        "psource",
-        "pushd",
-        "pwd",
-        "rm",
-        "rmdir",
-        "set_env",
-        "svg",
-        "system",
-        "sx",
-        "time",
-        "timeit",
-        "unalias",
-        "writefile",
-    ]
+    """alias autosave bookmark capture cd colors conda config debug dirs doctest_mode echo env html
+    javascript js latex ls magic man markdown matplotlib mkdir more mv notebook nbrewind page
+    pastebin pinfo pip popd pprint precision prun psource pushd pwd rm rmdir set_env svg system sx
+    time timeit unalias writefile""".split()
 )
 _WORDY_CALLS = frozenset(
-    [
-        "print",
-        "title",
-        "suptitle",
-        "xlabel",
-        "ylabel",
-        "zlabel",
-        "set_title",
-        "set_xlabel",
-        "set_ylabel",
-        "set_zlabel",
-        "set_label",
-        "text",
-        "annotate",
-        "legend",
-        "figtext",
-        "format",
-        "join",
-        "split",
-        "startswith",
-        "endswith",
-        "replace",
-        "strip",
-        "encode",
-        "warn",
-        "debug",
-        "info",
-        "warning",
-        "error",
-        "getLogger",
-        "ValueError",
-        "TypeError",
-        "RuntimeError",
-        "KeyError",
-        "Exception",
-    ]
+    """print title suptitle xlabel ylabel zlabel set_title set_xlabel set_ylabel set_zlabel
+    set_label text annotate legend figtext format join split startswith endswith replace strip
+    encode warn debug info warning error getLogger ValueError TypeError RuntimeError KeyError
+    Exception""".split()
 )
 
 

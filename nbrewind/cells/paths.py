@@ -9,10 +9,11 @@ import tempfile
 from pathlib import Path
 
 _SYSTEM = tuple(
-    f"/{name}/" for name in ["proc", "sys", "dev", "etc", "usr", "lib", "lib64", "bin", "sbin", "run", "var/lib", "var/cache"]
+    f"/{name}/" for name in "proc sys dev etc usr lib lib64 bin sbin run var/lib var/cache".split()
 )
 _HOME_CONFIG = tuple(
-    [".cache", ".config", ".ipython", ".jupyter", ".local/lib", ".local/share/jupyter", ".matplotlib", ".npm", ".ssh", ".astropy", ".keras", ".conda", ".mamba", ".pyenv"]
+    """.cache .config .ipython .jupyter .local/lib .local/share/jupyter .matplotlib .npm .ssh .astropy .keras .conda
+    .mamba .pyenv""".split()
 )
 _ENGINE_LOGS = ("vine-run-info", "workqueue-run-info")
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -126,6 +127,14 @@ class Catalog:
                 self.index.close()
                 self.index = Index(None)
                 self._load()
+
+    def reload(self) -> None:
+        """Take up that logs came and went, and give unused space of the index back."""
+        with self._lock:
+            self._load()
+            self.flush()
+            with suppress(IndexFailedError):
+                self.index.shrink()
 
     def _reopen_after_fork(self) -> None:
         """A connection must not be used on both sides of a fork; the child only reads."""
@@ -293,6 +302,23 @@ class Catalog:
             except (KeyError, RecordBroken, OSError):
                 return None
         return frame.payload if frame.kind in kinds else None
+
+    def frames(self, number: int) -> Iterator[Frame]:
+        """The sound entries of a log, in order; content is cut to its digest."""
+        with self._lock:
+            path = self.runs / self.states[number].name
+        reader = LogReader(path)
+        try:
+            for found in reader.scan():
+                if isinstance(found, Frame):
+                    yield found
+        finally:
+            reader.close()
+
+    def name(self, number: int) -> str:
+        """File name of a log; empty when there is none."""
+        state = self.states.get(number)
+        return state.name if state else ""
 
     def forget_reader(self, number: int) -> None:
         """Close a log that is about to go."""

@@ -8,6 +8,7 @@ see both. What was not yet moved to *main* when the process died is read from th
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
@@ -239,6 +240,10 @@ class Index:
                 return row
         return None
 
+    def everything(self, table: str) -> list[Row]:
+        """All rows of a table."""
+        return self._both(table, {})
+
     def forget_blob(self, digest: Digest) -> None:
         """Drop a blob whose content turned out to be damaged."""
         for schema in ("tail",) if self.readonly else ("tail", "main"):
@@ -267,6 +272,15 @@ class Index:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise IndexFailedError(cause) from cause
+
+    def shrink(self) -> None:
+        """Forget files that are gone, and give unused space back."""
+        if self.readonly or self.path is None:
+            return
+        gone = [(path,) for (path,) in self._run("SELECT path FROM main.files") if not os.path.exists(path)]
+        for path in gone:
+            self._run("DELETE FROM main.files WHERE path=?", path)
+        self._run("VACUUM main")
 
     def close(self) -> None:
         """Close the file; what is still in the tail is read from the logs next time."""

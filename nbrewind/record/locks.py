@@ -41,10 +41,11 @@ class Holder:
     host: str
     since: float
     run: str
+    notebook: str
     user: str = ""
 
     @classmethod
-    def me(cls, run: str) -> Holder:
+    def me(cls, run: str, notebook: str) -> Holder:
         """The holder that is this process."""
         return cls(
             os.getpid(),
@@ -52,6 +53,7 @@ class Holder:
             socket.gethostname(),
             time.time(),
             run,
+            notebook,
             os.environ.get("USER", ""),
         )
 
@@ -153,7 +155,7 @@ class NotebookLock:
     def __init__(self, folder: Path, notebook: str) -> None:
         self.notebook = notebook
         self._file = folder / f"{lock_name(notebook)}.lock"
-        self._claim = folder / f"{lock_name(notebook)}.json"
+        self._claim = self._file.with_suffix(".json")
         self._lock = FileLock(self._file, exclusive=True)
         self._soft = False
         self._mine: Holder | None = None
@@ -177,7 +179,7 @@ class NotebookLock:
                 taken = self._soft = not self._claim_is_alive()
             if not taken:
                 raise self._busy()
-            self._mine = Holder.me(run)
+            self._mine = Holder.me(run, self.notebook)
             write_atomically(self._claim, json.dumps(attrs.asdict(self._mine)).encode())
 
     def _busy(self) -> RecordBusy:
@@ -208,10 +210,7 @@ class NotebookLock:
 
     def holder(self) -> Holder | None:
         """Who signed last, alive or not."""
-        try:
-            return Holder(**json.loads(self._claim.read_bytes()))
-        except (OSError, ValueError, TypeError):
-            return None
+        return _read_holder(self._claim)
 
     def live_run(self) -> str | None:
         """The run that holds it now, or ``None``; asks without taking."""
@@ -239,3 +238,21 @@ class NotebookLock:
         with suppress(OSError):
             return time.time() - self._claim.stat().st_mtime < _CLAIM_DIES
         return False
+
+
+def _read_holder(claim: Path) -> Holder | None:
+    try:
+        plain = json.loads(claim.read_bytes())
+        return Holder(**{field.name: plain[field.name] for field in attrs.fields(Holder)})
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def holders(folder: Path) -> list[Holder]:
+    """All who record now, by a record's folder of locks."""
+    found = []
+    for claim in sorted(folder.glob("*.json")):
+        holder = _read_holder(claim)
+        if holder is not None and NotebookLock(folder, holder.notebook).live_run():
+            found.append(holder)
+    return found

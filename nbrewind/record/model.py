@@ -196,8 +196,13 @@ class Run:
 
 @frozen
 class Location:
-    """Where saved content lies: a checkpoint file of the record, and the entry in it."""
+    """Where saved content lies: a checkpoint file of the record, and the entry in it.
+
+    `needs` are the digests of other saved content that it cannot be restored without: shared buffers, the base of a
+    delta. Garbage collection keeps those as long as this is kept.
+    """
 
     file: str
     entry: str
     size: int = 0
+    needs: tuple[Digest, ...] = ()

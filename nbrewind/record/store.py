@@ -21,7 +21,7 @@ import time
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
@@ -29,18 +29,20 @@ import nbrewind
 from nbrewind.errors import RecordBroken, RecordBusy, RecordError, RecordTooNew, UsageError
 from nbrewind.record import log as logs
 from nbrewind.record.catalog import Catalog
-from nbrewind.record.counts import Counts, count
 from nbrewind.record.digests import FileStamp, digest_bytes
 from nbrewind.record.disk import make_folder, write_atomically, writing
 from nbrewind.record.encoding import decode, from_json, pack_digest, unpack_digest
 from nbrewind.record.entries import log_number
-from nbrewind.record.gc import GcReport, collect
 from nbrewind.record.index import Row
 from nbrewind.record.locks import FileLock, NotebookLock, unsupported
 from nbrewind.record.model import CellRun, Digest, Location, Run, TaskRun
 from nbrewind.record.objects import Objects, restore_file, restore_tree
 from nbrewind.record.trees import is_tree, parse
 from nbrewind.record.writer import RunWriter
+
+if TYPE_CHECKING:
+    from nbrewind.record.counts import Counts
+    from nbrewind.record.gc import GcReport
 
 SCHEMA = 1
 _FOLDERS = ("runs", "objects", "checkpoints", "locks")
@@ -254,7 +256,7 @@ class Record:
         """The newest finished task of that key."""
         rows = self._catalog.ask(lambda index: index.tasks(key=key))
         done = [row for row in rows if row[3] == "done"]
-        for row in sorted(done, key=lambda row: (row[4], self._name_of(row), row[1]), reverse=True):
+        for row in sorted(done, key=lambda row: (row[4], self._catalog.name(row[0]), row[1]), reverse=True):
             payload = self._catalog.read(row[0], row[1], logs.TASK)
             if payload is not None:
                 for writer in list(self._writers):
@@ -262,15 +264,11 @@ class Record:
                 return decode(TaskRun, payload)
         return None
 
-    def _name_of(self, row: Row) -> str:
-        state = self._catalog.states.get(row[0])
-        return state.name if state else ""
-
     def tasks(self, run_id: str | None = None, cell_id: str | None = None) -> Iterator[TaskRun]:
         """Task runs of any status, in the order they were recorded in each run."""
         log = None if run_id is None else log_number(f"{run_id}.log")
         rows = self._catalog.ask(lambda index: index.tasks(log=log, cell=cell_id))
-        for row in sorted(rows, key=lambda row: (self._name_of(row), row[1])):
+        for row in sorted(rows, key=lambda row: (self._catalog.name(row[0]), row[1])):
             payload = self._catalog.read(row[0], row[1], logs.TASK)
             if payload is not None:
                 yield decode(TaskRun, payload)
@@ -341,7 +339,7 @@ class Record:
     def locate(self, digest: Digest) -> Location | None:
         """Where a saved co-variable or buffer lies in a checkpoint file that is there."""
         rows = self._catalog.ask(lambda index: index.saved(digest))
-        for row in sorted(rows, key=lambda row: (self._name_of((row[1],)), row[2]), reverse=True):
+        for row in sorted(rows, key=lambda row: (self._catalog.name(row[1]), row[2]), reverse=True):
             payload = self._catalog.read(row[1], row[2], logs.SAVED)
             if payload is not None and self.checkpoint_path(row[3]).exists():
                 return decode(Location, payload)
@@ -376,6 +374,8 @@ class Record:
 
     def counts(self) -> Counts:
         """How much there is of what."""
+        from nbrewind.record.counts import count
+
         return count(self.folder, self._catalog)
 
     def gc(
@@ -387,17 +387,35 @@ class Record:
         pinned: set[str] | frozenset[str] = frozenset(),
         dry_run: bool = False,
     ) -> GcReport:
-        """Remove runs, and all that no remaining run refers to; see `nbrewind.record.gc`."""
-        return collect(
-            self.folder,
-            self._catalog,
-            self.runs(),
-            keep_runs=keep_runs,
-            older_than=older_than,
-            max_bytes=max_bytes,
-            pinned=frozenset(pinned),
-            dry_run=dry_run,
-        )
+        """Remove runs, and all that no remaining run refers to.
+
+        Parameters
+        ----------
+        keep_runs
+            Keep that many of the newest runs.
+        older_than
+            Remove runs that ended more than that many seconds ago.
+        max_bytes
+            Remove the oldest runs until the rest is no larger; the newest stays.
+        pinned
+            Ids of runs, and digests, that stay in any case.
+        dry_run
+            Only say what would go.
+
+        Raises
+        ------
+        RecordBusy
+            Somebody records there.
+        RecordUnwritable
+            The folder cannot be written. Nothing was lost.
+        """
+        from nbrewind.record.gc import Policy, collect
+
+        if self.readonly and not dry_run:
+            raise RecordError(f"{self.folder} was opened read-only")
+
+        policy = Policy(keep_runs, older_than, max_bytes, frozenset(pinned))
+        return collect(self.folder, self._catalog, self.runs(), policy, dry_run=dry_run)
 
     def close(self) -> None:
         """Close the files; runs that were not ended count as interrupted. May be called again."""

@@ -76,6 +76,11 @@ class RunWriter:
         self._dirty.set()
         self._thread.start()
 
+    @property
+    def id(self) -> str:
+        """Name of the run."""
+        return self.run.id
+
     # -- entries -----------------------------------------------------------------------------------
 
     def _append(
