@@ -1,7 +1,8 @@
 """Removing runs from a record, and all that no remaining run refers to.
 
-A log is never rewritten. What stays of removed runs (content that later runs share, cells they were
-restored from, tasks they were served) moves to a *pack*, a log without a run; then the old logs go. A crash in between leaves things twice, never nowhere.
+A log is never rewritten. What stays of removed runs (content that later runs share, cells they were restored from,
+tasks they were served) moves to a *pack*, a log without a run; then the old logs go. A crash in between leaves things
+twice, never nowhere.
 """
 
 from __future__ import annotations
