@@ -14,7 +14,7 @@ from nbrewind.record.model import Digest
 from nbrewind.state import Analyser
 from nbrewind.tasks.content import Contents
 from nbrewind.tasks.keys import combine
-from nbrewind.tasks.software import Software, plain
+from nbrewind.tasks.software import Software, plain, self_contained
 
 
 class NotebookIdentity:
@@ -74,6 +74,8 @@ class NotebookIdentity:
         reached = [function, *(namespace.get(name.removeprefix("global:")) for name in parts if name)]
         ingredients = {name or "function": digest for name, digest in parts.items()}
         ingredients.update(self._software.ingredients(reached))
+        if not all(map(self_contained, reached)):
+            ingredients.update(self._software.local_ingredients())
         return ingredients
 
     def _closure(self, value: Any, where: str) -> dict[str, Digest]:

@@ -95,6 +95,17 @@ class Software:
         return self._imports[key]
 
 
+def self_contained(value: Any) -> bool:
+    """Whether `modules_of` tells all that a value needs: no instance of a user's class may hide in it."""
+    if isinstance(value, ModuleType | type):
+        return True
+    if not isinstance(value, FunctionType):
+        return plain(value)
+    captured = [cell.cell_contents for cell in value.__closure__ or () if not _is_empty(cell)]
+    data = [*captured, *(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
+    return all(isinstance(one, FunctionType | ModuleType | type) or plain(one) for one in data)
+
+
 def modules_of(value: Any) -> set[str]:
     """Names of the modules that a function, class or module needs, as far as it shows itself."""
     if isinstance(value, ModuleType):
