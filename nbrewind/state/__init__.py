@@ -11,5 +11,16 @@ from __future__ import annotations
 from nbrewind.state.describe import describe
 from nbrewind.state.graph import Analyser, Valued
 from nbrewind.state.registry import register_opaque, register_reducer
+from nbrewind.state.restore import Loader
+from nbrewind.state.saver import SaveProblem, Saver
 
-__all__ = ["Analyser", "Valued", "describe", "register_opaque", "register_reducer"]
+__all__ = [
+    "Analyser",
+    "Loader",
+    "SaveProblem",
+    "Saver",
+    "Valued",
+    "describe",
+    "register_opaque",
+    "register_reducer",
+]

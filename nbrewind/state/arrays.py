@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from nbrewind.state.buffers import CHUNK
-from nbrewind.state.canonical import Plan, Stretch, Walk, each
+from nbrewind.state.canonical import Plan, Walk, each
+from nbrewind.state.memory import stretch
 
 Parts = tuple[bytes, Sequence[Any]]
 Array = np.ndarray[Any, Any]
@@ -47,17 +48,6 @@ def array_parts(walk: Walk, array: Array) -> Parts:
     """Take an array apart, and note where it lies."""
     walk.stretches.append(stretch(array, walk.met.get(id(array), -1)))
     return array_content(walk, array)
-
-
-def stretch(array: Array, number: int = -1, *, shared: bool = True) -> Stretch:
-    """The memory an array covers."""
-    start = end = array.__array_interface__["data"][0]
-    if not array.size:
-        return Stretch(start, start, shared, number)
-    for extent, step in zip(array.shape, array.strides, strict=True):
-        start += min(0, (extent - 1) * step)
-        end += max(0, (extent - 1) * step)
-    return Stretch(start, end + array.itemsize, shared, number, tuple(array.strides))
 
 
 def array_content(walk: Walk, array: Array) -> Parts:

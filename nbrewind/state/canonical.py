@@ -26,6 +26,7 @@ from blake3 import blake3
 from nbrewind.record.model import Digest
 from nbrewind.state.buffers import NAME_BYTES, BufferDigests
 from nbrewind.state.guard import HookError
+from nbrewind.state.memory import Stretch, overlapping
 
 MARSHAL = 2
 """The last version that says neither which strings are interned nor which objects are one."""
@@ -48,21 +49,6 @@ class Plan:
 
     tag: bytes
     encode: Callable[[Walk, Sequence[Any]], None]
-
-
-@frozen
-class Stretch:
-    """Memory of an array. `shared` memory is seen to change through whatever else lies there.
-
-    `number` is the array's, when it is an object of the value, else -1; `strides` and `start` say where its
-    elements are.
-    """
-
-    start: int
-    end: int
-    shared: bool
-    number: int = -1
-    strides: tuple[int, ...] = ()
 
 
 @define
@@ -112,6 +98,8 @@ class Walk:
         captured functions.
     refused
         Why there is no canonical form, if so.
+    pinned
+        Whether it met the namespace or the builtins themselves.
     types
         The types met.
     stretches
@@ -129,6 +117,7 @@ class Walk:
         self.needs: set[str] = set()
         self.held: set[str] = set()
         self.refused = ""
+        self.pinned = False
         self.types: dict[type, int] = {}
         self.stretches: list[Stretch] = []
         self.size = self.nodes = 0
@@ -209,6 +198,7 @@ class Walk:
         first, numbers = [], []
         for value, key in zip(group, ids, strict=True):
             known = self.met.get(key)
+            self.pinned = self.pinned or known in (0, 1)
             if known is None:
                 self.met[key] = len(self.met)
                 first.append(value)
@@ -254,19 +244,6 @@ class Walk:
     def _flush(self) -> None:
         self._hasher.update(b"".join(self._out))
         self._out, self._pending = [], 0
-
-
-def overlapping(stretches: Iterable[Stretch]) -> list[list[Stretch]]:
-    """Partition stretches of memory into those that touch each other's bytes."""
-    clusters: list[list[Stretch]] = []
-    end = -1
-    for one in sorted(stretches, key=lambda each: each.start):
-        if one.start < end:
-            clusters[-1].append(one)
-        else:
-            clusters.append([one])
-        end = max(end, one.end)
-    return clusters
 
 
 def packed(code: str, numbers: Iterable[int] | Iterable[float]) -> bytes:

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import gc
 import marshal
+import sys
 import types
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -60,23 +61,33 @@ def _text(*parts: object) -> bytes:
 
 def _function(walk: Walk, function: types.FunctionType) -> Parts:
     code = function.__code__
-    mine = function.__globals__ is walk.scope.namespace or function.__module__ == NOTEBOOK
-    if mine:
+    where, own = _globals(walk, function)
+    if not where:
         names = {name for name in global_names(code) if could_be_variable(name, walk.scope.namespace)}
         walk.needs |= names
-    where = "" if mine else str(function.__globals__.get("__name__"))
     doc = None if function.__doc__ in code.co_consts[:1] else function.__doc__
     token = _text(function.__name__, function.__qualname__, where) + b"\0" + code_identity(code)
-    state = {name: value for name, value in vars(function).items() if name != "__wrapped__"}
     return token, (
         doc,
         function.__defaults__,
         function.__kwdefaults__ and dict(function.__kwdefaults__),
         function.__closure__,
         function.__annotations__ and dict(function.__annotations__),
-        state,
-        getattr(function, "__wrapped__", None),
+        vars(function),
+        own,
     )
+
+
+def _globals(walk: Walk, function: types.FunctionType) -> tuple[str, dict[str, Any] | None]:
+    """The module that a function's globals are, or the dictionary of its own that they are."""
+    found = function.__globals__
+    if found is walk.scope.namespace:
+        return "", None
+    name = found.get("__name__")
+    module = sys.modules.get(name) if isinstance(name, str) else None
+    if module is not None and vars(module) is found:
+        return "" if name == NOTEBOOK else str(name), None
+    return "its own", found
 
 
 def _cell(walk: Walk, cell: types.CellType) -> Parts:
@@ -120,7 +131,7 @@ _LEFT_OUT = frozenset(
 def class_contents(kind: type) -> dict[str, Any]:
     """What a class holds that its author wrote, or that was set later; nothing that Python derives."""
     slots = types.MemberDescriptorType
-    made = _made_by_dataclass(kind) | _made_by_namedtuple(kind)
+    made = _made_by_dataclass(kind) | made_by_namedtuple(kind)
     return {
         name: value
         for name, value in vars(kind).items()
@@ -145,7 +156,8 @@ def _made_by_dataclass(kind: type) -> set[str]:
     )
 
 
-def _made_by_namedtuple(kind: type) -> set[str]:
+def made_by_namedtuple(kind: type) -> set[str]:
+    """Names that `collections.namedtuple` defines in a class that it made."""
     if not (issubclass(kind, tuple) and "_fields" in vars(kind) and "_field_defaults" in vars(kind)):
         return set()
     return {
@@ -161,17 +173,18 @@ def _made_by_namedtuple(kind: type) -> set[str]:
 
 
 def _class(walk: Walk, kind: type) -> Parts:
-    contents = class_contents(kind)
+    members = getattr(kind, "_member_map_", None) or {}
+    found = class_contents(kind)
+    contents = [(name, found[name]) for name in sorted(found) if name not in members]
     params = vars(kind).get("__dataclass_params__")
-    members = getattr(kind, "_member_map_", None)
     return _text(kind.__module__, kind.__name__, kind.__qualname__), (
         type(kind),
         kind.__bases__,
         repr(params) if params is not None else None,
         tuple(sorted(getattr(kind, "__abstractmethods__", ()))),
-        None if members is None else tuple((name, each._value_) for name, each in members.items()),
-        tuple(name for name in contents if not (members and name in members)),
-        tuple(value for name, value in contents.items() if not (members and name in members)),
+        tuple((name, each._value_) for name, each in members.items()),
+        tuple(name for name, _ in contents),
+        tuple(value for _, value in contents),
     )
 
 
@@ -236,5 +249,6 @@ PLANS: dict[type, Plan] = {
 }
 for _kind in (types.WrapperDescriptorType, types.MethodDescriptorType, types.ClassMethodDescriptorType):
     PLANS[_kind] = Plan(str(_kind.__name__).encode(), each(_descriptor, identity=False))
-for _kind in (type({}.keys()), type({}.values()), type({}.items())):
-    PLANS[_kind] = Plan(str(_kind.__name__).encode(), each(_view))
+VIEWS: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.items()))
+for _viewed in VIEWS:
+    PLANS[_viewed] = Plan(_viewed.__name__.encode(), each(_view))

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nbrewind.state.arrays import array_content, stretch
+from nbrewind.state.arrays import array_content
 from nbrewind.state.canonical import BASIC, Plan, Walk, each
+from nbrewind.state.memory import stretch
 
 Parts = tuple[bytes, Sequence[Any]]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -9,18 +10,59 @@ from attrs import define, frozen
 
 from nbrewind.record.model import Covariable, Digest
 from nbrewind.state.buffers import BufferDigests
-from nbrewind.state.canonical import Scope, Walk, overlapping
+from nbrewind.state.canonical import BASIC, Scope, Walk
 from nbrewind.state.guard import watching
+from nbrewind.state.memory import overlapping
 from nbrewind.state.plans import Plans
 
 
 @frozen
 class Measure:
-    """How large the value behind a digest is: bytes in buffers, and objects."""
+    """What saving needs to know of a co-variable.
+
+    Parameters
+    ----------
+    size, nodes
+        Bytes in buffers, and objects.
+    types
+        The types of its objects.
+    shared
+        Groups of arrays (weak references) that share memory.
+    unshareable
+        Why what it shares would be lost by saving it, if so.
+    pinned
+        Whether it holds the namespace or the builtins themselves.
+    """
 
     size: int
     nodes: int
     types: frozenset[type] = frozenset()
+    shared: tuple[tuple[weakref.ref[Any], ...], ...] = ()
+    unshareable: str = ""
+    pinned: bool = False
+
+    @property
+    def portable(self) -> bool:
+        """Whether any version of Python can load it: no code, and only classes that change slowly."""
+        return all(kind in BASIC or kind.__module__.partition(".")[0] in _PORTABLE for kind in self.types)
+
+    @classmethod
+    def of(cls, walk: Walk) -> Measure:
+        """Of what a walk went through."""
+        shared: list[tuple[weakref.ref[Any], ...]] = []
+        why = ""
+        for cluster in overlapping(one for one in walk.stretches if one.end > one.start):
+            seen = {one.number for one in cluster if one.number >= 0}
+            if not seen or len(cluster) == 1:
+                continue
+            if any(one.number < 0 or type(one.array).__name__ != "ndarray" for one in cluster):
+                why = "an array in it shares memory with a frame, or with an array of another class"
+            shared.append(tuple(weakref.ref(one.array) for one in cluster))
+        pinned = walk.pinned
+        return cls(walk.size, walk.nodes, frozenset(walk.types), tuple(shared), why, pinned)
+
+
+_PORTABLE = frozenset({"numpy", "datetime", "decimal", "fractions"})
 
 
 @frozen
@@ -44,7 +86,7 @@ class Analyser:
     def __init__(self, namespace: dict[str, Any]) -> None:
         self.namespace = namespace
         self.buffers = BufferDigests()
-        self.measures: dict[Digest, Measure] = {}
+        self._measures: dict[Digest, Measure] = {}
         self._plans = Plans()
 
     def covariables(self, names: Iterable[str]) -> list[Covariable]:
@@ -53,6 +95,7 @@ class Analyser:
         Names that the namespace lacks are skipped.
         """
         values = {name: self.namespace[name] for name in sorted(set(names)) if name in self.namespace}
+        self._measures = {}
         with watching():
             scope = self._scope()
             looks = _looks(scope, values)
@@ -63,6 +106,21 @@ class Analyser:
         with watching():
             walk = _walk(self._scope(), [value])
         return Valued(walk.digest, frozenset(walk.needs), walk.refused)
+
+    def digest_of(self, values: Sequence[Any]) -> Digest:
+        """Digest of several values together, as that of the co-variable that they would be."""
+        with watching():
+            return _walk(self._scope(), values).digest
+
+    def measure(self, covariable: Covariable) -> Measure:
+        """What saving needs to know; found out again where the co-variable is not of the last analysis."""
+        known = self._measures.get(covariable.digest)
+        if known is None:
+            values = [self.namespace[name] for name in covariable.names]
+            with watching():
+                known = Measure.of(_walk(self._scope(hashing=False), values))
+            self._measures[covariable.digest] = known
+        return known
 
     def references(self, name: str) -> frozenset[str]:
         """Variables that functions and classes of this one's value refer to by name; nothing is digested."""
@@ -83,7 +141,7 @@ class Analyser:
         needs = set().union(*(looks[name].needs for name in names)) - set(names)
         if opaque:
             return Covariable(tuple(names), dict.fromkeys(names, ""), "", tuple(sorted(needs)), opaque)
-        self.measures[whole.digest] = Measure(whole.size, whole.nodes, frozenset(whole.types))
+        self._measures[whole.digest] = Measure.of(whole)
         return Covariable(tuple(names), digests, whole.digest, tuple(sorted(needs)))
 
 

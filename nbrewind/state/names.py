@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import builtins
 import sys
+import types
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,8 +33,13 @@ def importable(value: Any) -> str | None:
         or "<" in qualified
     ):
         return None
-    found = find(module, qualified)
-    return f"{module}:{qualified}" if found is value else None
+    if find(module, qualified) is value:
+        return f"{module}:{qualified}"
+    return f"types:{_HIDDEN[value]}" if module == "builtins" and value.__class__ is type and value in _HIDDEN else None
+
+
+_HIDDEN = {value: name for name, value in vars(types).items() if isinstance(value, type)}
+"""Types that say they are in `builtins`, and are not."""
 
 
 def find(module: str, qualified: str) -> Any:

@@ -1,0 +1,302 @@
+"""One checkpoint file: HDF5 that any tool reads, with an index that lets us map it without HDF5.
+
+Layout, schema 1. The file starts with a user block of 4096 bytes, which HDF5 leaves alone: a line that names the
+format, and a JSON object with the place and digest of the index, the size of the file, and the time that the file was
+given as its time of modification when it was finished (whoever changes the file later changes that). The index is a
+JSON object, stored as the dataset ``/nbrewind``: the entries (one co-variable each) and the buffers with their offsets
+and the hashes of their chunks. Each entry is a group, named after its variables, with a dataset ``pickle`` and one
+dataset for each buffer, typed and shaped where that is known, contiguous and on a page boundary.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from attrs import asdict, define, field, frozen
+from xxhash import xxh3_128_digest
+
+from nbrewind.errors import RecordBroken, RecordTooNew
+from nbrewind.record.model import Digest
+from nbrewind.state.buffers import CHUNK, Chunks, name_of
+
+SCHEMA = 1
+PAGE = 4096
+_MAGIC = b"nbrewind checkpoint\n"
+
+
+@frozen
+class BufferPlace:
+    """A buffer in a file.
+
+    Parameters
+    ----------
+    offset, stored
+        Where its bytes lie, and how many: all of it, or the chunks that differ from the base.
+    size
+        How large it is.
+    quick, names
+        The hashes of its chunks (see `Chunks`), joined.
+    base
+        The buffer that it is a change of, else empty.
+    changed
+        Numbers of the chunks that are stored, when it has a base.
+    """
+
+    path: str
+    offset: int
+    stored: int
+    size: int
+    quick: bytes
+    names: bytes
+    base: Digest = ""
+    changed: tuple[int, ...] = ()
+
+    @property
+    def chunks(self) -> Chunks:
+        """The hashes of the content."""
+        cut = [self.quick[at : at + 16] for at in range(0, len(self.quick), 16)]
+        return Chunks(
+            self.size, tuple(cut), tuple(self.names[at : at + 20] for at in range(0, len(self.names), 20))
+        )
+
+
+@frozen
+class EntryPlace:
+    """A co-variable in a file: its stream, and the digests of the buffers that the stream refers to, in order."""
+
+    digest: Digest
+    names: tuple[str, ...]
+    python: str
+    offset: int
+    size: int
+    hash: str
+    buffers: tuple[Digest, ...] = ()
+
+
+@frozen
+class Index:
+    """What a checkpoint file holds."""
+
+    entries: Mapping[str, EntryPlace]
+    buffers: Mapping[Digest, BufferPlace]
+
+
+@define
+class Dataset:
+    """A dataset to be: its path in the file, size in bytes, and type and shape where they are known."""
+
+    path: str
+    size: int
+    dtype: Any = None
+    shape: tuple[int, ...] = ()
+    attributes: dict[str, Any] = field(factory=dict)
+    offset: int = -1
+
+
+class CheckpointFile:
+    """A checkpoint file that is being written.
+
+    Parameters
+    ----------
+    path
+        A temporary one; the record gives it its name when it is whole.
+    datasets
+        What it will hold; each learns its offset.
+    groups
+        Attributes of each group.
+    label
+        What it is a checkpoint of, for people.
+    """
+
+    def __init__(
+        self, path: Path, datasets: Sequence[Dataset], groups: Mapping[str, Mapping[str, Any]], label: str
+    ) -> None:
+        from nbrewind.state.hdf5 import lay_out
+
+        self._path = path
+        self._room = _room_for_index(datasets, groups)
+        index = Dataset("/nbrewind", self._room, attributes={"schema": SCHEMA, "label": label})
+        lay_out(path, [*datasets, index], groups)
+        self._index = index.offset
+        self._file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+
+    def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
+        """Write bytes of a dataset."""
+        view = memoryview(data)
+        while view:
+            done = os.pwrite(self._file, view, offset)
+            offset, view = offset + done, view[done:]
+
+    def finish(self, index: Index) -> int:
+        """Write the index and the header; returns the size of the file."""
+        data = _encode(index).ljust(self._room)
+        self.write(self._index, data)
+        size = os.fstat(self._file).st_size
+        moment = int(time.time()) - 1
+        header = {"schema": SCHEMA, "index": [self._index, self._room, xxh3_128_digest(data).hex()]}
+        header |= {"size": size, "modified": moment}
+        self.write(0, _MAGIC + json.dumps(header).encode() + b"\n")
+        os.fsync(self._file)
+        os.utime(self._file, (moment, moment))
+        self.close()
+        return size
+
+    def close(self) -> None:
+        """Let go of the file, finished or not."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
+def _room_for_index(datasets: Sequence[Dataset], groups: Mapping[str, Mapping[str, Any]]) -> int:
+    """A bound of the size of the index, known before the offsets are."""
+    text = sum(2 * len(json.dumps(each.path)) + 600 + 64 * (each.size // CHUNK + 2) for each in datasets)
+    text += sum(len(json.dumps(key)) + len(json.dumps(dict(value))) for key, value in groups.items())
+    return 4096 + text
+
+
+def _encode(index: Index) -> bytes:
+    entries = {name: asdict(entry) for name, entry in index.entries.items()}
+    buffers = {digest: asdict(place) for digest, place in index.buffers.items()}
+    for place in buffers.values():
+        place["quick"], place["names"] = (
+            b64encode(place["quick"]).decode(),
+            b64encode(place["names"]).decode(),
+        )
+    return json.dumps({"entries": entries, "buffers": buffers}, separators=(",", ":")).encode()
+
+
+def _decode(data: bytes) -> Index:
+    found = json.loads(data)
+    entries = {}
+    for name, entry in found["entries"].items():
+        entry["names"], entry["buffers"] = tuple(entry["names"]), tuple(entry["buffers"])
+        entries[name] = EntryPlace(**entry)
+    buffers = {}
+    for digest, place in found["buffers"].items():
+        place["quick"], place["names"] = b64decode(place["quick"]), b64decode(place["names"])
+        place["changed"] = tuple(place["changed"])
+        buffers[digest] = BufferPlace(**place)
+    return Index(entries, buffers)
+
+
+class CheckpointReader:
+    """An existing checkpoint file.
+
+    Attributes
+    ----------
+    index
+        What it holds.
+    untouched
+        Whether size and time of modification are those that it was finished with.
+
+    Raises
+    ------
+    RecordBroken
+        It is no checkpoint, cut short, or its index is damaged.
+    RecordTooNew
+        A newer version of nbrewind wrote it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise RecordBroken(f"checkpoint {path.name} cannot be opened: {error.strerror}") from error
+        try:
+            self._read_header()
+        except BaseException:
+            os.close(self._file)
+            self._file = -1
+            raise
+
+    def _read_header(self) -> None:
+        head = os.pread(self._file, PAGE, 0)
+        if not head.startswith(_MAGIC):
+            raise self._broken("it does not start as one")
+        try:
+            header = json.loads(head[len(_MAGIC) :].partition(b"\n")[0])
+            schema, (offset, size, hashed) = header["schema"], header["index"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._broken("its header is damaged") from error
+        if schema > SCHEMA:
+            raise RecordTooNew(
+                f"checkpoint {self.path.name} has schema {schema}; this nbrewind reads up to {SCHEMA}"
+            )
+        stat = os.fstat(self._file)
+        if stat.st_size < header["size"]:
+            raise self._broken(f"it has {stat.st_size} of {header['size']} bytes")
+        self.untouched = stat.st_size == header["size"] and stat.st_mtime_ns == header["modified"] * 10**9
+        data = self.read(offset, size)
+        if xxh3_128_digest(data).hex() != hashed:
+            raise self._broken("its index is damaged")
+        self.index = _decode(data)
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Bytes of the file."""
+        data = os.pread(self._file, size, offset)
+        if len(data) != size:
+            raise self._broken("it is cut short")
+        return data
+
+    def stream(self, entry: EntryPlace) -> bytes:
+        """The pickle of an entry; always verified."""
+        data = self.read(entry.offset, entry.size)
+        if xxh3_128_digest(data).hex() != entry.hash:
+            raise self._broken(f"the values of {', '.join(entry.names)} are damaged")
+        return data
+
+    def verify(self, place: BufferPlace, content: memoryview) -> None:
+        """Compare content with the hashes of its chunks.
+
+        Raises
+        ------
+        RecordBroken
+            It is not what was written.
+        """
+        chunks = place.chunks
+        if not chunks.quick:
+            good = name_of(content) == chunks.names[0]
+        else:
+            good = all(
+                seen == xxh3_128_digest(part) for seen, part in zip(chunks.quick, cut(content), strict=True)
+            )
+        if not good:
+            raise self._broken(f"{place.path} is damaged")
+
+    def verify_chunks(self, place: BufferPlace, content: memoryview, numbers: Iterable[int]) -> None:
+        """Compare some chunks of content.
+
+        Raises
+        ------
+        RecordBroken
+            One is not what was written.
+        """
+        quick = place.chunks.quick
+        if any(quick[one] != xxh3_128_digest(content[one * CHUNK : (one + 1) * CHUNK]) for one in numbers):
+            raise self._broken(f"{place.path} is damaged")
+
+    def fileno(self) -> int:
+        """The open file, for mapping."""
+        return self._file
+
+    def close(self) -> None:
+        """Let go of the file; maps of it stay."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _broken(self, why: str) -> RecordBroken:
+        return RecordBroken(f"checkpoint {self.path.name} cannot be used: {why}; its cells run again")
+
+
+def cut(view: memoryview) -> Iterator[memoryview]:
+    """A buffer in chunks."""
+    return (view[at : at + CHUNK] for at in range(0, view.nbytes, CHUNK))

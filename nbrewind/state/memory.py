@@ -1,0 +1,48 @@
+"""Where arrays lie, and which see each other's elements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from attrs import frozen
+
+
+@frozen(eq=False)
+class Stretch:
+    """Memory of an array. `shared` memory is seen to change through whatever else lies there.
+
+    `number` is the array's, when it is an object of the value, else -1; `strides` and `start` say where its
+    elements are.
+    """
+
+    start: int
+    end: int
+    shared: bool
+    number: int = -1
+    strides: tuple[int, ...] = ()
+    array: Any = None
+
+
+def stretch(array: Any, number: int = -1, *, shared: bool = True) -> Stretch:
+    """The memory an array covers."""
+    start = end = array.__array_interface__["data"][0]
+    if not array.size:
+        return Stretch(start, start, shared, number)
+    for extent, step in zip(array.shape, array.strides, strict=True):
+        start += min(0, (extent - 1) * step)
+        end += max(0, (extent - 1) * step)
+    return Stretch(start, end + array.itemsize, shared, number, tuple(array.strides), array)
+
+
+def overlapping(stretches: Iterable[Stretch]) -> list[list[Stretch]]:
+    """Partition stretches of memory into those that touch each other's bytes."""
+    clusters: list[list[Stretch]] = []
+    end = -1
+    for one in sorted(stretches, key=lambda each: each.start):
+        if one.start < end:
+            clusters[-1].append(one)
+        else:
+            clusters.append([one])
+        end = max(end, one.end)
+    return clusters

@@ -1,0 +1,186 @@
+"""Bringing co-variables back: the stream is read and verified, large memory is mapped and read when touched.
+
+Maps are private and copied on write: the user may change a restored array, and the file never sees it.
+
+What is verified. The index and every stream, always. Memory that is copied (below `MAPPED_FROM`), always. Mapped
+memory: if the file is not exactly as it was finished (size and time of modification, which the file itself states), or
+if `verify` asks for it. So a file that was cut short, edited or copied is read in full and compared before any value of
+it is used; one that lay untouched where we wrote it is not read for nothing.
+"""
+
+from __future__ import annotations
+
+import io
+import mmap
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from nbrewind.errors import RecordBroken, RecordError, Unsaveable
+from nbrewind.record.model import Covariable, Digest, Location
+from nbrewind.state.buffers import CHUNK
+from nbrewind.state.checkpoint import BufferPlace, CheckpointReader
+from nbrewind.state.guard import HookError, attempt, watching
+from nbrewind.state.rebuild import Builder, Unpickler
+from nbrewind.state.saver import usable
+
+MAPPED_FROM = 256 << 10
+"""Smaller memory is read at once."""
+
+
+class Shelf(Protocol):
+    """What a loader needs of `nbrewind.record.Record`."""
+
+    def locate(self, digest: Digest) -> Location | None:
+        """Where content lies."""
+
+    def checkpoint_path(self, file: str) -> Path:
+        """Path of a checkpoint file."""
+
+
+class Loader:
+    """Loads co-variables into a notebook.
+
+    Parameters
+    ----------
+    record
+        Where they were saved.
+    namespace
+        The notebook's variables; restored functions look their globals up in it.
+    verify
+        Read and compare all memory before it is used.
+    """
+
+    def __init__(self, record: Shelf, namespace: dict[str, Any], *, verify: bool = False) -> None:
+        self._record, self._namespace, self._verify = record, namespace, verify
+        self._files: dict[str, CheckpointReader] = {}
+        self._python = f"{sys.version_info[0]}.{sys.version_info[1]}"
+
+    def can_load(self, covariable: Covariable) -> bool:
+        """Whether it was saved, where this version of Python can load it."""
+        if covariable.opaque or not covariable.digest:
+            return False
+        location = self._record.locate(covariable.digest)
+        return location is not None and usable(location, self._python)
+
+    def load(self, covariable: Covariable, resolve: Callable[[str], Any] | None = None) -> dict[str, Any]:
+        """The values of a co-variable, by name, sharing what they shared.
+
+        Parameters
+        ----------
+        covariable
+            What to load; only its digest and names count.
+        resolve
+            Called with the name of a variable that must be in the namespace first, and is not: it puts it there.
+
+        Raises
+        ------
+        RecordError
+            It was not saved, or what was saved is damaged.
+        Unsaveable
+            It was saved, and does not load here.
+        """
+        names = ", ".join(covariable.names)
+        location = self._record.locate(covariable.digest) if covariable.digest else None
+        if location is None:
+            raise RecordError(f"{names} was not saved; its cell must run again")
+        if not usable(location, self._python):
+            version = location.entry.partition(":")[0]
+            raise RecordError(
+                f"{names} was saved by Python {version}, this is {self._python}; its cell must run again"
+            )
+        reader = self._reader(location.file)
+        entry = reader.index.entries.get(location.entry.partition(":")[2])
+        if entry is None or entry.digest != covariable.digest:
+            raise RecordBroken(f"checkpoint {location.file} does not hold {names}; its cell must run again")
+        stream = reader.stream(entry)
+        buffers = _Buffers(self._find, self._verify).load(entry.buffers)
+        builder = Builder(self._namespace, resolve)
+        try:
+            with watching():
+                values = attempt(Unpickler(io.BytesIO(stream), builder, buffers).load)
+        except HookError as error:
+            if isinstance(error.__cause__, RecordError):
+                raise error.__cause__ from None
+            raise Unsaveable(f"{names} does not load: {error}") from error
+        return dict(zip(covariable.names, values, strict=True))
+
+    def _find(self, digest: Digest) -> tuple[CheckpointReader, BufferPlace]:
+        location = self._record.locate(digest)
+        if location is None:
+            raise RecordError(f"memory {digest} was not saved; its cell must run again")
+        reader = self._reader(location.file)
+        place = reader.index.buffers.get(digest)
+        if place is None:
+            raise RecordBroken(f"checkpoint {location.file} does not hold {digest}; its cell must run again")
+        return reader, place
+
+    def _reader(self, file: str) -> CheckpointReader:
+        reader = self._files.get(file)
+        if reader is None:
+            reader = self._files[file] = CheckpointReader(self._record.checkpoint_path(file))
+            while len(self._files) > 64:
+                self._files.pop(next(iter(self._files))).close()
+        return reader
+
+    def close(self) -> None:
+        """Let go of the files; restored memory stays."""
+        while self._files:
+            self._files.popitem()[1].close()
+
+
+Find = Callable[[Digest], tuple[CheckpointReader, BufferPlace]]
+
+
+class _Buffers:
+    """The memory of one co-variable. Each buffer gets memory of its own, also where two have the same content."""
+
+    def __init__(self, find: Find, verify: bool) -> None:
+        self._find, self._verify = find, verify
+        self._maps: dict[Path, mmap.mmap] = {}
+        self._taken: set[tuple[Path, int]] = set()
+
+    def load(self, digests: tuple[Digest, ...]) -> list[Any]:
+        return [self._one(digest) for digest in digests]
+
+    def _one(self, digest: Digest) -> Any:
+        reader, place = self._find(digest)
+        if place.base:
+            return self._changed(reader, place)
+        if place.size < MAPPED_FROM:
+            data = bytearray(reader.read(place.offset, place.size))
+            reader.verify(place, memoryview(data))
+            return data
+        view = self._mapped(reader, place)
+        if self._verify or not reader.untouched:
+            reader.verify(place, view)
+        return view
+
+    def _mapped(self, reader: CheckpointReader, place: BufferPlace) -> memoryview:
+        """A private map of the file; a second one for content that this co-variable holds twice."""
+        key = (reader.path, place.offset)
+        whole = self._maps.get(reader.path)
+        if whole is None or key in self._taken:
+            whole = mmap.mmap(reader.fileno(), 0, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_WRITE)
+            self._maps.setdefault(reader.path, whole)
+        self._taken.add(key)
+        return memoryview(whole)[place.offset : place.offset + place.size]
+
+    def _changed(self, reader: CheckpointReader, place: BufferPlace) -> Any:
+        """Lay the chunks that changed over the base."""
+        content = memoryview(self._one(place.base))
+        if content.nbytes != place.size:
+            raise RecordBroken(f"{place.path} and its base differ in size; its cell must run again")
+        data = memoryview(reader.read(place.offset, place.stored))
+        at = 0
+        for number in place.changed:
+            start, end = number * CHUNK, min((number + 1) * CHUNK, place.size)
+            content[start:end] = data[at : at + end - start]
+            at += end - start
+        chunks = place.chunks
+        if self._verify or not reader.untouched:
+            reader.verify(place, content)
+        elif chunks.quick:
+            reader.verify_chunks(place, content, place.changed)
+        return content
