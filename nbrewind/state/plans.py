@@ -35,7 +35,7 @@ class Plans:
         if plan is None or self._version != REGISTRY.version:
             if self._version != REGISTRY.version:
                 self._plans = dict(BASIC)
-            plan = self._plans.get(kind) or _plan(kind)
+            plan = self._plans.get(kind) or BASIC.get(kind) or _plan(kind)
             self._plans[kind] = plan
             self._version = REGISTRY.version
         return plan
