@@ -21,7 +21,7 @@ from nbrewind.record import log as logs
 from nbrewind.record.disk import remove
 from nbrewind.record.encoding import from_json
 from nbrewind.record.entries import index_row, log_number
-from nbrewind.record.index import Index, IndexFailedError, Progress, Row
+from nbrewind.record.index import Index, IndexFailedError, Progress, Remedy, Row
 from nbrewind.record.locks import FileLock
 from nbrewind.record.log import Damage, Frame, LogReader
 
@@ -77,18 +77,18 @@ class Catalog:
         try:
             self._load()
         except IndexFailedError as failure:
-            self.rebuild(damaged=failure.damaged)
+            self.rebuild(failure.remedy)
 
     # -- index -------------------------------------------------------------------------------------
 
     def _open_index(self) -> Index:
         if self._readonly and not self._path.exists():
             return Index(None)
-        self._guard = self._hold_guard()
+        self._guard = self._guard or self._hold_guard()
         try:
             return Index(self._path, readonly=self._readonly)
         except IndexFailedError as failure:
-            return self._replace_index() if failure.damaged and not self._readonly else Index(None)
+            return self._open_instead(failure.remedy)
 
     def _hold_guard(self) -> FileLock | None:
         guard = FileLock(self._guard_path, exclusive=False, create=not self._readonly)
@@ -115,12 +115,11 @@ class Catalog:
             sole.release()
             self._guard = self._hold_guard()
 
-    def rebuild(self, *, damaged: bool) -> None:
-        """Start the index anew from the logs; `damaged`: the file itself is to blame."""
+    def rebuild(self, remedy: Remedy) -> None:
+        """Start anew from the index file, or from the logs alone."""
         with self._lock:
             self.index.close()
-            fresh = damaged and self.index.path is not None and not self._readonly
-            self.index = self._replace_index() if fresh else Index(None)
+            self.index = self._open_index() if remedy == "reopen" else self._open_instead(remedy)
             try:
                 self._load()
             except IndexFailedError:
@@ -128,13 +127,14 @@ class Catalog:
                 self.index = Index(None)
                 self._load()
 
+    def _open_instead(self, remedy: Remedy) -> Index:
+        return self._replace_index() if remedy == "replace" and not self._readonly else Index(None)
+
     def reload(self) -> None:
         """Take up that logs came and went, and give unused space of the index back."""
-        with self._lock:
-            self._load()
-            self.flush()
-            with suppress(IndexFailedError):
-                self.index.shrink()
+        self.rebuild("reopen")
+        with self._lock, suppress(IndexFailedError):
+            self.index.shrink()
 
     def _reopen_after_fork(self) -> None:
         """A connection must not be used on both sides of a fork; the child only reads."""
@@ -151,7 +151,7 @@ class Catalog:
                 self.refresh()
                 return question(self.index)
             except IndexFailedError as failure:
-                self.rebuild(damaged=failure.damaged)
+                self.rebuild(failure.remedy)
             return question(self.index)
 
     def add(self, number: int, end: int, table: str = "", row: Row = ()) -> None:
@@ -162,7 +162,7 @@ class Catalog:
                     self.index.add(table, row)
                 self.states[number].offset = end
             except IndexFailedError as failure:
-                self.rebuild(damaged=failure.damaged)
+                self.rebuild(failure.remedy)
 
     def flush(self, *, above: int = 0) -> None:
         """Move new rows into the index file, when there are more than `above`."""
@@ -172,7 +172,7 @@ class Catalog:
             try:
                 self.index.flush([state.progress() for state in self.states.values()])
             except IndexFailedError as failure:
-                self.rebuild(damaged=failure.damaged)
+                self.rebuild(failure.remedy)
 
     # -- logs --------------------------------------------------------------------------------------
 
@@ -182,7 +182,11 @@ class Catalog:
         known = {row.log: row for row in self.index.progress()}
         sizes = self._list()
         gone = [n for n, row in known.items() if row.name not in sizes or sizes[row.name] < row.offset]
-        if gone:
+        if gone and self.index.readonly:
+            self.index.close()
+            self.index = Index(None)
+            known = {}
+        elif gone:
             self.index.forget(gone)
         for name in sorted(sizes):
             number = log_number(name)
@@ -212,19 +216,23 @@ class Catalog:
     def refresh(self) -> None:
         """Read what other processes recorded since the last time."""
         with self._lock:
-            self._find_new_logs()
+            self._notice_logs()
             for state in self.states.values():
                 if state.growing and state.number not in self._own:
                     self._catch_up(state)
 
-    def _find_new_logs(self) -> None:
+    def _notice_logs(self) -> None:
+        """Take up logs that came, and start anew when some went."""
         try:
             changed = os.stat(self.runs).st_mtime_ns
         except OSError:
             return
         if changed == self._listed_at and time.time_ns() - changed > _SETTLED_NS:
             return
-        for name in self._list():
+        names = self._list().keys()
+        if any(state.name not in names for state in self.states.values() if state.number not in self._own):
+            self.rebuild("reopen")
+        for name in names:
             number = log_number(name)
             if number not in self.states:
                 self.states[number] = LogState(name, number)

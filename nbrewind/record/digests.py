@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -26,8 +27,6 @@ FRESH_SECONDS = 2.5
 """A file changed less than this before it was digested may change again without its times telling: FAT counts
 in 2 s, NFS 2 and ext3 in 1 s, today's Linux file systems in 4 ms; the rest is for a file server's clock."""
 _PERSISTENT_FROM = 64 << 10  # reading less is as quick as asking
-
-blake3_of_chunks = blake3
 
 
 def digest_bytes(data: Buffer) -> Digest:
@@ -55,11 +54,22 @@ def digest_file(path: StrPath) -> Digest:
     """
     if stat.S_ISDIR(os.stat(path).st_mode):
         return digest_bytes(manifest(walk(Path(path)), digest_entry))
-    hasher, buffer = blake3(), bytearray(CHUNK)
-    view = memoryview(buffer)
     with open(path, "rb", buffering=0) as file:
-        while read := file.readinto(buffer):
-            hasher.update(view[:read])
+        return digest_stream(file.fileno())
+
+
+def digest_stream(source: int, sink: Callable[[memoryview], object] | None = None) -> Digest:
+    """Digest of an open file from its start to the end it has now, with each piece given to `sink` too.
+
+    A file that grows meanwhile is cut there; one that tells no size (below ``/proc``) is read as far as it goes.
+    """
+    hasher, buffer = blake3(), memoryview(bytearray(CHUNK))
+    left = os.fstat(source).st_size or sys.maxsize
+    while left and (read := os.readv(source, [buffer[: min(left, CHUNK)]])):
+        hasher.update(buffer[:read])
+        if sink is not None:
+            sink(buffer[:read])
+        left -= read
     return "b3:" + hasher.hexdigest(DIGEST_BYTES)
 
 
@@ -166,6 +176,3 @@ class FileDigests:
             self._known[name] = (stamp, digest)
         if self._memory is not None and stamp.size >= _PERSISTENT_FROM and stamp.settled:
             self._memory.remember_file(name, stamp, digest)
-
-
-DigestOf = Callable[[Entry], Digest]

@@ -43,9 +43,12 @@ def writing(folder: os.PathLike[str] | str) -> Iterator[None]:
 
 def make_folder(path: Path) -> None:
     """Make a folder for its owner alone; parents that are missing get the usual mode."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(FileExistsError):
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.mkdir(FOLDER_MODE)
+    except FileExistsError:
+        if not path.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path)) from None
 
 
 def temporary_beside(path: Path) -> Path:

@@ -13,7 +13,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from nbrewind.record.encoding import pack_digest
 from nbrewind.record.model import Digest
@@ -32,14 +32,16 @@ _INDEXES = {"cells_code": "cells (code)", "cells_run": "cells (run, seq)", "task
 _BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 
 Row = tuple[Any, ...]
+Remedy = Literal["replace", "reopen", "avoid"]
 
 
 class IndexFailedError(Exception):
-    """The index cannot be used; `damaged` tells a broken file from one that is locked or unreadable."""
+    """The index cannot be used; `remedy` is to ``replace`` the file, to ``reopen`` it, or to ``avoid`` it."""
 
     def __init__(self, cause: sqlite3.Error) -> None:
-        code = getattr(cause, "sqlite_errorcode", None)
-        self.damaged = code is not None and code & 0xFF in _BROKEN
+        code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+        moved = code == sqlite3.SQLITE_READONLY
+        self.remedy: Remedy = "replace" if code in _BROKEN else "reopen" if moved else "avoid"
         super().__init__(str(cause))
 
 
@@ -127,7 +129,7 @@ class Index:
 
     def _verify(self, db: sqlite3.Connection) -> None:
         if self._version(db) != SCHEMA:
-            raise sqlite3.OperationalError("the index has another schema")
+            raise sqlite3.DatabaseError("the index has another schema")
         for table in (*_TABLES, "logs"):
             db.execute(f"SELECT 1 FROM main.{table} LIMIT 1").fetchone()
 
@@ -167,8 +169,9 @@ class Index:
             except sqlite3.Error as cause:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
-                if IndexFailedError(cause).damaged:
-                    raise IndexFailedError(cause) from cause
+                failure = IndexFailedError(cause)
+                if failure.remedy != "avoid":
+                    raise failure from cause
                 return False
             self.pending = 0
             return True
@@ -181,7 +184,9 @@ class Index:
         except OSError:
             same = False
         if not same:
-            raise IndexFailedError(sqlite3.DatabaseError("the index was replaced"))
+            failure = IndexFailedError(sqlite3.DatabaseError("the index was replaced"))
+            failure.remedy = "reopen"
+            raise failure
 
     def _move(self, progress: Iterable[Progress]) -> None:
         for table in _TABLES:

@@ -8,10 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from blake3 import blake3
-
 from nbrewind.errors import RecordBroken
-from nbrewind.record.digests import CHUNK, DIGEST_BYTES, digest_bytes
+from nbrewind.record.digests import digest_bytes, digest_stream
 from nbrewind.record.disk import clone, make_folder, remove, temporary_beside, writing
 from nbrewind.record.model import Digest
 
@@ -51,10 +49,9 @@ class Objects:
         """Store a copy of a file under the digest of what was really copied."""
         with open(source, "rb", buffering=0) as origin, self._new() as (temporary, file):
             if clone(origin.fileno(), file):
-                with open(temporary, "rb", buffering=0) as cloned:
-                    digest = _pump(cloned.fileno(), None)
+                digest = digest_stream(file)
             else:
-                digest = _pump(origin.fileno(), file)
+                digest = digest_stream(origin.fileno(), lambda piece: _write_all(file, piece))
             return digest, None if self.has(digest) else self._keep(temporary, digest)
 
     @contextmanager
@@ -100,7 +97,10 @@ class Objects:
         except FileNotFoundError:
             raise KeyError(digest) from None
         with source:
-            found = _pump(source.fileno(), None if clone(source.fileno(), target) else target)
+            shared = clone(source.fileno(), target)
+            found = digest_stream(
+                source.fileno(), None if shared else lambda piece: _write_all(target, piece)
+            )
         if found != digest:
             raise self._damaged(digest)
 
@@ -112,16 +112,7 @@ class Objects:
         )
 
 
-def _pump(source: int, target: int | None) -> Digest:
-    hasher = blake3()
-    while chunk := os.read(source, CHUNK):
-        hasher.update(chunk)
-        if target is not None:
-            _write_all(target, chunk)
-    return "b3:" + hasher.hexdigest(DIGEST_BYTES)
-
-
-def _write_all(file: int, data: bytes) -> None:
+def _write_all(file: int, data: bytes | memoryview) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(file, view) :]

@@ -222,7 +222,7 @@ class Record:
     def cells(self, run_id: str) -> list[CellRun]:
         """The cell runs of a run, in order."""
         rows = self._catalog.ask(lambda index: index.cells(run=run_id))
-        found = (self._cell(row) for row in _newest_of_each(rows))
+        found = (self._cell(row) for row in self._newest_of_each(rows))
         return sorted((cell for cell in found if cell is not None), key=lambda cell: cell.seq)
 
     def cell(self, run_id: str, seq: int) -> CellRun:
@@ -234,7 +234,7 @@ class Record:
             There is no such cell run.
         """
         rows = self._catalog.ask(lambda index: index.cells(run=run_id, seq=seq))
-        for row in _newest_of_each(rows):
+        for row in self._newest_of_each(rows):
             if cell := self._cell(row):
                 return cell
         raise UsageError(f"{self.folder} has no cell run {run_id}/{seq}")
@@ -242,9 +242,17 @@ class Record:
     def traces(self, code: Digest) -> Iterator[CellRun]:
         """Cell runs of that code that went well, newest first, decoded as they are taken."""
         rows = self._catalog.ask(lambda index: index.cells(code=code))
-        for row in _newest_of_each(rows):
+        for row in self._newest_of_each(rows):
             if row[6] and (cell := self._cell(row)):
                 yield cell
+
+    def _newest_of_each(self, rows: list[Row]) -> list[Row]:
+        """Rows of `cells`, newest first, one for each run and number."""
+        newest: dict[tuple[Any, Any], Row] = {}
+        for row in sorted(rows, key=lambda row: (row[5], self._catalog.name(row[0]), row[1])):
+            newest.pop((row[2], row[3]), None)
+            newest[row[2], row[3]] = row
+        return list(reversed(newest.values()))
 
     def _cell(self, row: Row) -> CellRun | None:
         payload = self._catalog.read(row[0], row[1], logs.CELL)
@@ -464,15 +472,6 @@ class Record:
 os.register_at_fork(
     before=Record._before_fork, after_in_parent=Record._after_fork, after_in_child=Record._after_fork
 )
-
-
-def _newest_of_each(rows: list[Row]) -> list[Row]:
-    """Rows of `cells`, newest first, one for each run and number."""
-    newest: dict[tuple[Any, Any], Row] = {}
-    for row in sorted(rows, key=lambda row: (row[5], row[1])):
-        newest.pop((row[2], row[3]), None)
-        newest[row[2], row[3]] = row
-    return list(reversed(newest.values()))
 
 
 def _make(path: Path, *, create: bool) -> None:

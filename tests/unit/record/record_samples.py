@@ -6,7 +6,7 @@ from nbrewind.record.model import CellRun, Run, TaskRun
 
 
 def digest(n: int) -> str:
-    return f"b3:{n:040x}"
+    return f"b3:{n:08x}" + "0" * 32
 
 
 def a_run(notebook: str = "nb.ipynb", run_id: str = "", started: float | None = None) -> Run:
