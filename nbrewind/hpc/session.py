@@ -11,9 +11,9 @@ from attrs import evolve
 from nbrewind.errors import NbrewindError
 from nbrewind.hpc.failures import Failures
 from nbrewind.hpc.tickets import Hit, Miss, Returned, Ticket
-from nbrewind.record.model import FileWrite, TaskRun
+from nbrewind.record.model import Digest, FileWrite, TaskRun
 from nbrewind.tasks.content import Contents
-from nbrewind.tasks.keys import Draft, Identity, Key, Unkeyed, draft_key, unchanged
+from nbrewind.tasks.keys import Draft, Identity, Key, Unkeyed, combine, draft_key, unchanged
 from nbrewind.tasks.payload import put_back, save_path
 
 if TYPE_CHECKING:
@@ -109,6 +109,33 @@ class Session:
             self.failures.add(run, back.stdout)
         return run
 
+    def keep(self, key: Digest, name: str, content: bytes) -> None:
+        """Record the content of a file that lived on workers only."""
+        try:
+            digest = self.memo.put(content)
+            self.memo.add(
+                TaskRun(
+                    key=_content_key(key, name),
+                    run=self.memo.run,
+                    cell_id=self.journal.cell_id(),
+                    engine="",
+                    kind="content",
+                    name=name,
+                    status="done",
+                    output=digest,
+                )
+            )
+        except (NbrewindError, OSError) as error:
+            self.tell_once(f"the content of {name} could not be recorded ({error})")
+
+    def content(self, key: Digest, name: str) -> bytes | None:
+        """Return what `keep` recorded."""
+        run = None if self.journal.fresh else self.memo.find(_content_key(key, name))
+        try:
+            return None if run is None else self.memo.get(run.output)
+        except (NbrewindError, OSError):
+            return None
+
     def tell_once(self, text: str) -> None:
         """Show a line that has not been shown in this session."""
         if text and text not in self._told:
@@ -190,3 +217,7 @@ class Session:
                 digest = self.memo.put(back.buffers[output.remote])
                 saved.append(FileWrite(output.remote, digest))
         return saved
+
+
+def _content_key(key: Digest, name: str) -> Digest:
+    return combine({"content of": name, "made by": key})

@@ -27,9 +27,10 @@ class Mount:
 
 @dataclass(slots=True)
 class Served:
-    """A task that the record served: its identity at the manager and what its getters answer."""
+    """A task that the record served: its number for the user and at the manager, and what its getters answer."""
 
     task_id: int
+    number: int
     hit: Hit
     tag: str | None = None
     cancelled: bool = False
@@ -41,8 +42,9 @@ class Served:
 class TaskBook:
     """Everything that was said about one task.
 
-    `told_inputs` and `told_outputs` count the mounts that the engine already knows; a `direct` book holds
-    none back.
+    `again` is the engine's number of a served task that had to run after all. `shown_id` is the number that
+    the user knows a task by, where the engine has another. `told_inputs` and `told_outputs` count the
+    mounts that the engine already knows; a `direct` book holds none back.
     """
 
     inputs: list[Mount] = field(default_factory=list)
@@ -56,7 +58,8 @@ class TaskBook:
     submitted: bool = False
     served: Served | None = None
     call: tuple[Any, Any, Any] | None = None
-    again: bool = False
+    again: int = 0
+    shown_id: int = 0
 
     def copy(self) -> TaskBook:
         """Return the book of a clone, which was never submitted."""
@@ -88,6 +91,10 @@ class FileBook:
         The digest of what the producer left.
     pending
         Whether the producer still runs.
+    temp
+        Whether the engine keeps it on workers alone.
+    recalled
+        Whether it was such a file, and its recorded content stands in for it now.
     """
 
     origin: Callable[[], str] | None = None
@@ -96,18 +103,26 @@ class FileBook:
     key: str = ""
     made: str = ""
     pending: bool = False
+    temp: bool = False
+    recalled: bool = False
 
 
 @dataclass(slots=True)
 class ManagerBook:
-    """The tasks of one manager, served ones apart from those that the engine runs."""
+    """The tasks of one manager, served ones apart from those that the engine runs.
+
+    `extras` are served tasks that run again for the sake of their temporary files, by the engine's number.
+    They shift the engine's numbers: `engine_ids` leads from those that the user would see without them.
+    """
 
     port: int = 0
     cell: str = ""
     hits: OrderedDict[int, Any] = field(default_factory=OrderedDict)
     by_tag: dict[str, OrderedDict[int, Any]] = field(default_factory=dict)
     tickets: dict[int, Ticket] = field(default_factory=dict)
-    extras: set[int] = field(default_factory=set)
+    extras: dict[int, Any] = field(default_factory=dict)
+    shift: int = 0
+    engine_ids: dict[int, int] = field(default_factory=dict)
     making: dict[str, Any] = field(default_factory=dict)
     functions: dict[Any, Any] = field(default_factory=dict)
     served: int = 0

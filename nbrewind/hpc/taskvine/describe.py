@@ -64,6 +64,8 @@ class Describer:
         book = file_book(file)
         if book.origin is not None:
             return Input(remote, "made", book.origin())
+        if book.key and (book.temp or book.recalled):
+            return Input(remote, "temp", f"{book.key}:{book.remote}")
         kind = file.type()
         if kind == self._cvine.VINE_FILE:
             path = os.path.abspath(file.source())
@@ -75,8 +77,6 @@ class Describer:
         if kind == self._cvine.VINE_BUFFER:
             late = self._late(file) if book.pending else None
             return Input(remote, "buffer", lambda: self._cvine.vine_file_contents_as_bytes(file._file), late)
-        if kind == self._cvine.VINE_TEMP and book.key:
-            return Input(remote, "temp", f"{book.key}:{book.remote}")
         if kind == self._cvine.VINE_URL:
             return Input(remote, "url", file.source())
         return Input(remote, "unknown", "")

@@ -18,6 +18,7 @@ from nbrewind.hpc.taskvine.tasks import TaskPatches
 from nbrewind.hpc.tickets import Hit, Miss
 
 FOREVER = "wait_forever"
+_RETRIEVED = 4
 SLICE = 2
 """Seconds that one call of the engine's `wait` lasts; in between, interrupts and absent workers are seen."""
 
@@ -38,6 +39,7 @@ class ManagerPatches:
         patches.method(manager, "submit", lambda _: lambda m, task: self.submit(m, task))
         patches.method(manager, "wait_for_tag", self._wait_for_tag)
         patches.method(manager, "wait_for_task_id", self._wait_for_task_id)
+        patches.method(manager, "fetch_file", self._fetch_file)
         patches.method(manager, "empty", self._is_empty)
         patches.method(manager, "hungry", self._hungry)
         patches.getter(manager, "stats", self._stats)
@@ -61,14 +63,15 @@ class ManagerPatches:
         return self._run(manager, task, book, spec, decision)
 
     def _serve(self, manager: Any, task: Any, book: ManagerBook, hit: Hit) -> int:
-        task_id = int(self._cvine.vine_set_task_id_min(manager._taskvine, 0))
-        self._cvine.vine_set_task_id_min(manager._taskvine, task_id + 1)
+        number = int(self._cvine.vine_set_task_id_min(manager._taskvine, 0))
+        self._cvine.vine_set_task_id_min(manager._taskvine, number + 1)
+        task_id = number - book.shift
         mine = task_book(task)
         mine.submitted = True
-        mine.served = it = Served(task_id, hit, task.tag)
+        mine.served = it = Served(task_id, number, hit, task.tag)
         task.manager = manager
         self._results.place(manager, task, hit)
-        manager._task_table[task_id] = task
+        manager._task_table[number] = task
         book.hits[task_id] = task
         if it.tag is not None:
             book.by_tag.setdefault(it.tag, OrderedDict())[task_id] = task
@@ -78,31 +81,54 @@ class ManagerPatches:
     def _run(self, manager: Any, task: Any, book: ManagerBook, spec: Any, miss: Miss) -> int:
         self._crew.needed(manager)
         for mount in task_book(task).inputs:
-            self._results.need(mount.file, self._again)
+            self._results.need(manager, mount.file, self._again)
         self._tasks.tell(task)
-        task_id = int(self._submit(manager, task))
-        task_book(task).submitted = True
+        number = int(self._submit(manager, task))
+        mine = task_book(task)
+        mine.submitted = True
         ticket = self._session.submitted(spec, miss, "taskvine")
-        book.tickets[task_id] = ticket
+        book.tickets[number] = ticket
         book.waiting_since = book.waiting_since or time.monotonic()
         self._results.expect(manager, task, ticket)
-        return task_id
+        if not book.shift:
+            return number
+        mine.shown_id = number - book.shift
+        book.engine_ids[mine.shown_id] = number
+        return mine.shown_id
 
-    def _again(self, task: Any) -> None:
+    def _again(self, task: Any) -> int:
         """Submit a served producer for the sake of its temporary files; its other outputs are in place."""
         manager = task.manager
         book, mine = manager_book(manager), task_book(task)
+        self._crew.needed(manager)
         for mount in mine.inputs:
-            self._results.need(mount.file, self._again)
+            self._results.need(manager, mount.file, self._again)
         kept = task.__dict__.get("_output_file")
         self._tasks.tell(task, temps=True)
         if mine.call is not None:
             task._fn_def = mine.call
         task.submit_finalize()
         self._results.replaced(task, kept)
-        task_id = int(self._cvine.vine_submit(manager._taskvine, task._task))
-        manager._task_table[task_id] = task
-        book.extras.add(task_id)
+        number = int(self._cvine.vine_submit(manager._taskvine, task._task))
+        manager._task_table[number] = task
+        book.extras[number] = task
+        book.shift += 1
+        return number
+
+    def _fetch_file(self, original: Method) -> Method:
+        def fetch_file(manager: Any, file: Any) -> Any:
+            again = self._results.need(manager, file, self._again)
+            book = manager_book(manager)
+            while again in book.extras:
+                back = self._wait_id(manager, again, SLICE)
+                if back is not None:
+                    book.extras.pop(again, None)
+                self._crew.watch(manager, book)
+            found = original(manager, file)
+            self._results.fetched(file)
+            return found
+
+        return fetch_file
 
     def _wait_for_tag(self, original: Method) -> Method:
         def wait_for_tag(manager: Any, tag: str | None, timeout: Any = FOREVER) -> Any:
@@ -119,7 +145,8 @@ class ManagerPatches:
             book = manager_book(manager)
             if task_id in book.hits:
                 return self._hand_over(manager, book, task_id)
-            return self._wait(manager, book, timeout, lambda seconds: original(manager, task_id, seconds))
+            number = book.engine_ids.get(task_id, task_id)
+            return self._wait(manager, book, timeout, lambda seconds: original(manager, number, seconds))
 
         return wait_for_task_id
 
@@ -130,7 +157,7 @@ class ManagerPatches:
         self._forget_tag(book, it)
         it.pending = False
         book.served += 1
-        manager._task_table.pop(task_id, None)
+        manager._task_table.pop(it.number, None)
         manager._update_status_display(force=not book.hits)
         return task
 
@@ -172,7 +199,7 @@ class ManagerPatches:
     def _came_back(self, task: Any, book: ManagerBook) -> bool:
         task_id = int(self._cvine.vine_task_get_id(task._task))
         if task_id in book.extras:
-            book.extras.discard(task_id)
+            del book.extras[task_id]
             return False
         ticket = book.tickets.pop(task_id, None)
         if ticket is not None:
@@ -220,7 +247,7 @@ class ManagerPatches:
             book = manager_book(manager)
             if task_id in book.hits:
                 return self._cancel(book, book.hits[task_id])
-            return original(manager, task_id)
+            return original(manager, book.engine_ids.get(task_id, task_id))
 
         return cancel
 
@@ -251,8 +278,9 @@ class ManagerPatches:
 
     def _task_state(self, original: Method) -> Method:
         def task_state(manager: Any, task_id: int) -> Any:
-            state = original(manager, task_id)
-            return 4 if task_id in manager_book(manager).hits else state
+            book = manager_book(manager)
+            state = original(manager, book.engine_ids.get(task_id, task_id))
+            return _RETRIEVED if task_id in book.hits else state
 
         return task_state
 

@@ -72,10 +72,7 @@ class Results:
             mine = self._produced(mount.file, task, mount.remote, hit.key.digest)
             mine.pending = False
             if mount.remote in buffers:
-                content = buffers[mount.remote]
-                mount.file._file = self._cvine.vine_declare_buffer(
-                    manager._taskvine, content, self._cvine.VINE_CACHE_LEVEL_TASK, 0
-                )
+                self._hold(manager, mount.file, buffers[mount.remote])
         if isinstance(task, self._module.PythonTask):
             self._finalize(manager, task, book, hit)
 
@@ -90,6 +87,7 @@ class Results:
     def _produced(self, file: Any, task: Any, remote: str, key: str) -> FileBook:
         mine = file_book(file)
         mine.producer, mine.remote, mine.key = task, remote, key
+        mine.temp = file.type() == self._cvine.VINE_TEMP
         return mine
 
     def expect(self, manager: Any, task: Any, ticket: Ticket) -> None:
@@ -104,15 +102,45 @@ class Results:
         if made is not None:
             self._produced(made, task, "output", ticket.digest).pending = True
 
-    def need(self, file: Any, again: Callable[[Any], None]) -> None:
-        """Have the producer of a temporary file run again, where the record had served it."""
+    def need(self, manager: Any, file: Any, again: Callable[[Any], int]) -> int:
+        """See to it that a temporary file exists whose producer the record had served.
+
+        Returns
+        -------
+        int
+            The number under which its producer runs again, 0 where it need not.
+        """
         mine = file.__dict__.get(NAME)
-        if mine is None or mine.producer is None or file.type() != self._cvine.VINE_TEMP:
-            return
+        if mine is None or not mine.temp:
+            return 0
         book = task_book(mine.producer)
-        if book.served is not None and not book.again:
-            book.again = True
-            again(mine.producer)
+        if book.served is None or (not book.again and self._recalled(manager, file, mine)):
+            return 0
+        if not book.again:
+            book.again = again(mine.producer)
+        return book.again
+
+    def _recalled(self, manager: Any, file: Any, mine: FileBook) -> bool:
+        """Put the recorded content of a temporary file in its place."""
+        content = self._session.content(mine.key, mine.remote)
+        if content is not None:
+            self._hold(manager, file, content)
+            mine.temp, mine.recalled = False, True
+        return content is not None
+
+    def fetched(self, file: Any) -> None:
+        """Record the content of a temporary file that the user has fetched: it may be asked for again."""
+        mine = file.__dict__.get(NAME)
+        if mine is None or not mine.temp or not mine.key or mine.pending:
+            return
+        content = self._cvine.vine_file_contents_as_bytes(file._file)
+        if content:
+            self._session.keep(mine.key, mine.remote, content)
+
+    def _hold(self, manager: Any, file: Any, content: bytes) -> None:
+        """Let the engine hold known content under a file object of the user's."""
+        level = self._cvine.VINE_CACHE_LEVEL_TASK
+        file._file = self._cvine.vine_declare_buffer(manager._taskvine, content, level, 0)
 
     def replaced(self, task: Any, kept: Any) -> None:
         """Let the file object that the user holds stand for the file that the engine will make."""

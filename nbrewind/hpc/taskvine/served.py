@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from types import ModuleType
 from typing import Any
 
 import cloudpickle
 
 from nbrewind.hpc.patching import Method, Patches
-from nbrewind.hpc.taskvine.books import Served, served
+from nbrewind.hpc.taskvine.books import Served, served, task_book
 
 
 def patch_getters(patches: Patches, module: ModuleType) -> None:
     """Let a served task answer from the record; any other asks the engine."""
     answers: dict[str, Any] = {
-        "id": lambda it: it.task_id,
         "state": lambda it: "RETRIEVED" if it.pending else "DONE",
         "exit_code": lambda it: -1 if it.cancelled else it.hit.run.exit_code,
         "result": lambda it: "cancelled" if it.cancelled else it.hit.run.result,
@@ -27,8 +27,10 @@ def patch_getters(patches: Patches, module: ModuleType) -> None:
     }
     for name, answer in answers.items():
         patches.getter(module.Task, name, _answering(answer))
+    patches.getter(module.Task, "id", _id)
     patches.getter(module.Task, "output", _answering(_stdout))
     patches.getter(module.PythonTask, "output", _python_output)
+    patches.getter(module.PythonTask, "output_file", _output_file)
     patches.method(module.Task, "get_metric", _metric)
 
 
@@ -41,6 +43,16 @@ def _answering(answer: Any) -> Any:
         return getter
 
     return make
+
+
+def _id(original: Method) -> Method:
+    def task_id(task: Any) -> Any:
+        book = task_book(task)
+        if book.served is not None:
+            return book.served.task_id
+        return book.shown_id or original(task)
+
+    return task_id
 
 
 def _stdout(it: Served) -> str | None:
@@ -67,6 +79,21 @@ def _load(it: Served, serialized: bool) -> Any:
         return cloudpickle.loads(data)
     except Exception as error:  # noqa: BLE001 - the engine's own contract for results
         return error
+
+
+def _output_file(original: Method) -> Method:
+    """Make the file of a served result when somebody asks for it: few ever do."""
+
+    def output_file(task: Any) -> Any:
+        it = served(task)
+        if it is not None and task._output_file is None and it.hit.output is not None:
+            path = os.path.join(task.manager.staging_directory, "outputs", task._id)
+            with open(path, "wb") as file:
+                file.write(it.hit.output)
+            task._output_file = task.manager.declare_file(path, cache=task._cache_output)
+        return original(task)
+
+    return output_file
 
 
 def _metric(original: Method) -> Method:

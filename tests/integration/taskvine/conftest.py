@@ -16,6 +16,14 @@ ROOT = RUNNER.parents[3]
 
 IMPORT = "import ndcctools.taskvine as vine\n"
 WORKERS = """
+import subprocess
+m = vine.Manager(port=0)
+worker = subprocess.Popen(
+    ["vine_worker", "--parent-death", "--cores", "4", "--timeout", "20", "localhost", str(m.port)],
+    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+)
+"""
+FACTORY = """
 m = vine.Manager(port=0)
 factory = vine.Factory("local", manager=m)
 factory.max_workers = factory.min_workers = 1
@@ -28,8 +36,12 @@ while not m.empty():
     t = m.wait(5)
     if t:
         results[t.id] = t
-factory.stop()
 """
+STOP = """
+worker.terminate()
+print("worker", worker.wait(), end="")
+"""
+STOP_FACTORY = "factory.stop()"
 
 
 def pytest_collection_modifyitems(items):
@@ -63,8 +75,7 @@ class Bench:
         process = self.start(cells, **more)
         out, err = process.communicate(timeout=120)
         assert "@@@" in out, out + err
-        report = SimpleNamespace(**json.loads(out.rpartition("@@@")[2]), stderr=err)
-        return report
+        return SimpleNamespace(**json.loads(out.rpartition("@@@")[2]), stderr=err)
 
     def copy(self, name):
         """Start another line of runs from the record as it is now."""

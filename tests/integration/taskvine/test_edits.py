@@ -1,6 +1,6 @@
 """After an edit exactly the affected tasks are submitted, and the results are those of a clean run."""
 
-from conftest import COLLECT, IMPORT, WORKERS
+from conftest import COLLECT, FACTORY, IMPORT, STOP, STOP_FACTORY, WORKERS
 
 FUNCTIONS = """
 k = 10
@@ -32,7 +32,8 @@ for i, t in sorted(results.items()):
 print([open(f"out_{name}.txt").read() for name in names])
 print(m.stats.tasks_done, m.stats.tasks_submitted, m.empty(), bool(m.hungry()))
 """
-CELLS = [IMPORT + FUNCTIONS, WORKERS, SUBMIT, COLLECT, SHOW]
+CELLS = [IMPORT + FUNCTIONS, WORKERS, SUBMIT, COLLECT, SHOW, STOP]
+BATCH = [IMPORT + FUNCTIONS, FACTORY, SUBMIT, COLLECT, SHOW, STOP_FACTORY]
 
 
 def inputs(folder, a="alpha\n", b="beta\n", c="gamma\n"):
@@ -50,14 +51,14 @@ def edited(*changes):
 
 def test_edits(bench):
     inputs(bench.folder)
-    first = bench.run(*CELLS)
+    first = bench.run(*BATCH)
     assert (first.submitted, first.reused, first.done, first.errors) == (8, 0, 8, [])
-    clean = bench.run(*CELLS, record="-")
+    clean = bench.run(*BATCH, record="-")
     assert clean.printed == first.printed
 
     for name in "abc":
         (bench.folder / f"out_{name}.txt").unlink()
-    again = bench.run(*CELLS, record=bench.copy("again"), env={"PATH": "/nowhere"})
+    again = bench.run(*BATCH, record=bench.copy("again"), env={"PATH": "/nowhere"})
     assert (again.submitted, again.reused, again.errors) == (0, 8, [])
     assert again.printed == first.printed
     assert {path.rpartition("/")[2] for path in again.writes} == {"out_a.txt", "out_b.txt", "out_c.txt"}
