@@ -33,6 +33,7 @@ _ENGINE_PROGRAMS = (
     "work_queue_worker",
     "vine_submit_workers",
 )
+_CODE = (".py", ".pyc", ".so", ".pth", "METADATA", "RECORD", "entry_points.txt")
 TREE_FILES = 2000
 TREE_BYTES = 256 * 2**20
 
@@ -44,12 +45,13 @@ class FilesSeen:
     """What the audit events of one cell amount to; paths are real and absolute.
 
     `reads` has the digest from before the cell wrote the file, where it did (`None` inside: absent). `writes` are the
-    files that may differ from before. `open` says why reads could not be bounded.
+    files that may differ from before. `libraries` are those whose data files were read. `open` says why reads could not be bounded.
     """
 
     reads: dict[str, Digest | None] = field(factory=dict)
     listings: set[str] = field(factory=set)
     writes: set[str] = field(factory=set)
+    libraries: set[str] = field(factory=set)
     relative: bool = False
     children: bool = False
     open: str = ""
@@ -137,7 +139,12 @@ class FilesWatch:
         if not os.path.isabs(name):
             self._seen.relative = True
         full = os.path.realpath(name)
-        return full if self._paths.is_data(full) else None
+        if self._paths.is_data(full):
+            return full
+        library = None if full.endswith(_CODE) else self._paths.library_of(full)
+        if library is not None:
+            self._seen.libraries.add(library)
+        return None
 
     def _on_open(self, args: tuple[Any, ...]) -> None:
         path, _mode, flags = args

@@ -30,6 +30,8 @@ def distribution_version(module: str) -> str | None:
     str or None
         ``None`` where no distribution claims the module.
     """
+    if not module.isidentifier():
+        return None
     try:
         return metadata.version(module)
     except metadata.PackageNotFoundError:

@@ -100,8 +100,8 @@ class Observer:
             *self._variables_seen(read, change, everything=bool(code.opens)),
             *self._files_seen(seen),
             *(Evidence("ambient", name, digest) for name, digest in sorted(ambient.reads.items())),
-            *(Evidence("env", key, env_digest(key)) for key in sorted(keys)),
-            *self.modules.evidence(self._names.modules, self._values(read | code.names.stores)),
+            *(Evidence("env", key, text_digest(value)) for key, value in sorted(keys.items())),
+            *self.modules.evidence({*self._names.modules, *seen.libraries}, self._values(read | code.names.stores)),
         ]
         files = {path: self._file_digest(path) for path in sorted(seen.writes)}
         unbounded = seen.open or ("" if code.valid else code.opens)
@@ -183,5 +183,9 @@ def folder_digest(folder: str) -> Digest | None:
 
 def env_digest(key: str) -> Digest | None:
     """Digest of an environment variable's value; the value itself may be a secret and is not kept."""
-    value = os.environ.get(key)
+    return text_digest(os.environ.get(key))
+
+
+def text_digest(value: str | None) -> Digest | None:
+    """Digest of a text, ``None`` where there is none."""
     return None if value is None else digest_bytes(value.encode("utf-8", "surrogateescape"))

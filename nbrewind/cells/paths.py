@@ -34,6 +34,8 @@ class Paths:
         self.home = os.path.realpath(os.path.expanduser("~"))
         self._excluded = tuple(os.path.realpath(path) + os.sep for path in excluded)
         self._environment = tuple(_environment_folders())
+        folders = {path for path in sys.path if os.path.basename(path) in ("site-packages", "dist-packages")}
+        self._libraries = tuple(os.path.realpath(path) + os.sep for path in folders)
 
     def symbolic(self, path: str) -> str:
         """``./x`` for what lies in the notebook's folder, ``~/x`` in the home folder, else absolute."""
@@ -69,6 +71,15 @@ class Paths:
         if full.startswith(self.base + os.sep):
             return len(self.base) >= software and ".ipynb_checkpoints" not in parts and ".git" not in parts
         return not software
+
+
+    def library_of(self, path: str) -> str | None:
+        """Top-level name of the installed library whose folder holds this file, ``None`` where none does."""
+        full = os.path.realpath(path)
+        for root in self._libraries:
+            if full.startswith(root):
+                return full[len(root) :].split(os.sep)[0]
+        return None
 
 
 def _environment_folders() -> list[str]:

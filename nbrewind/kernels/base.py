@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from ipykernel.ipkernel import IPythonKernel
 
 from nbrewind import __version__
-from nbrewind.errors import NbrewindError
+from nbrewind.errors import NbrewindError, RebuildError
 from nbrewind.kernels.outputs import OutputTap, flush
 from nbrewind.kernels.quiet_line import display_message, executed_line, restored_line
 from nbrewind.kernels.settings import Kind, settings_from
@@ -30,7 +31,9 @@ class RecordingKernel(IPythonKernel):
         self._settings = settings_from(self.kind)
         self._tap = OutputTap(self.session)
         self._nbrewind: Any = None
+        self._failed_session: Any = None
         self._trouble: list[str] = []
+        self._warnings: list[str] = []
         self._report: dict[str, Any] | None = None
         self._rebuilder: Any = None
         self._nesting = 0
@@ -67,7 +70,8 @@ class RecordingKernel(IPythonKernel):
 
     def _notify(self, text: str) -> None:
         """Show one line: with the outputs of the cell that runs, else with the next."""
-        if self._report is None and self._nesting == 0:
+        self._warnings.append(text)
+        if self._nesting == 0:
             self._trouble.append(text)
             return
         print(f"[nbrewind] {text}", file=sys.stderr)
@@ -75,9 +79,10 @@ class RecordingKernel(IPythonKernel):
 
     def do_shutdown(self, restart: bool) -> dict[str, Any]:
         """End the run before the process goes."""
-        if self._nbrewind is not None:
-            self._nbrewind.close()
-            self._nbrewind = None
+        session = self._nbrewind or self._failed_session
+        if session is not None:
+            session.close()
+            self._nbrewind = self._failed_session = None
         reply: dict[str, Any] = super().do_shutdown(restart)
         return reply
 
@@ -120,13 +125,54 @@ class RecordingKernel(IPythonKernel):
         cell = _cell_of(code, "" if silent else cell_id, cell_meta)
         self._nesting += 1
         try:
+            return await self._cell(cell, silent, arguments, plain)
+        finally:
+            self._nesting -= 1
+
+    async def _cell(
+        self, cell: Any, silent: bool, arguments: dict[str, Any], plain: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Decide, then restore or run. Whatever goes wrong in deciding or preparing, the cell still runs."""
+        session = self._nbrewind
+        begun = False
+        try:
             reading = session.read(cell)
             decision: Hit | Miss = Miss((Reason("silent"),)) if silent else session.decide(cell, reading)
             if isinstance(decision, Hit):
                 return self._restored(cell, reading, decision, arguments)
-            return await self._executed(cell, reading, decision, silent, plain)
-        finally:
-            self._nesting -= 1
+            self._rebuilder.done = []
+            missing = session.missing(reading)
+            if missing:
+                await self._rebuilder.provide(missing)
+            session.begin(cell, reading)
+            begun = True
+        except RebuildError as error:
+            return self._refused(error)
+        except Exception as error:  # noqa: BLE001 - the user's cell must run whatever is wrong here
+            self._give_up(error)
+        if not begun:
+            reply: dict[str, Any] = await super().do_execute(cell.source, silent, **plain)
+            return reply
+        return await self._executed(cell, reading, decision, silent, plain)
+
+    def _give_up(self, error: Exception) -> None:
+        """Go on as a plain kernel, with every variable that can be brought in; say so once."""
+        session, self._nbrewind = self._nbrewind, None
+        self._failed_session = session
+        self.log.error("nbrewind failed", exc_info=error)
+        with contextlib.suppress(Exception):
+            session.variables.materialise(session.variables.names())
+        self._notify_now(
+            f"an error of nbrewind's own ({type(error).__name__}: {error}) ends recording in this session; "
+            "restart the kernel to go on from the record"
+        )
+
+    def _refused(self, error: RebuildError) -> dict[str, Any]:
+        """The cell cannot run, because something that it needs could not be made again."""
+        content = {"ename": type(error).__name__, "evalue": str(error), "traceback": [f"RebuildError: {error}"]}
+        self.send_response(self.iopub_socket, "error", content)
+        count = self.shell.execution_count
+        return {"status": "error", "execution_count": count, "user_expressions": {}, "payload": [], **content}
 
     def _take_trouble(self, silent: bool) -> list[str]:
         if silent:
@@ -147,7 +193,7 @@ class RecordingKernel(IPythonKernel):
         if arguments["store_history"]:
             shell.history_manager.store_inputs(count, shell.transform_cell(cell.source), cell.source)
             shell.execution_count += 1
-        self._report = _as_json(cell, self._nbrewind.report_counts(report))
+        self._report = self._told(cell, report)
         return {
             "status": "ok",
             "execution_count": count,
@@ -158,27 +204,34 @@ class RecordingKernel(IPythonKernel):
     async def _executed(
         self, cell: Any, code: Any, miss: Miss, silent: bool, arguments: dict[str, Any]
     ) -> dict[str, Any]:
-        """Bring in what the cell needs, run it, record it."""
+        """Run the cell and record it."""
         session = self._nbrewind
-        self._rebuilder.done = []
-        missing = session.missing(code)
-        if missing:
-            await self._rebuilder.provide(missing)
         self._tap.start(self._parent_id())
-        session.begin(cell, code)
         ok = False
         try:
             reply: dict[str, Any] = await super().do_execute(cell.source, silent, **arguments)
             ok = reply["status"] == "ok"
         finally:
             outputs = self._tap.stop()
-            report = session.finish(cell, code, miss.because, ok=ok, outputs=outputs)
+            try:
+                report = session.finish(cell, code, miss.because, ok=ok, outputs=outputs)
+            except Exception as error:  # noqa: BLE001 - what the cell did stands, whatever is wrong here
+                self._give_up(error)
+                report = None
+        if report is None:
+            return reply
         if self.kind == "repeat" and not silent:
             self._say(executed_line(miss.because, report.tasks), "executed")
         report.rebuilt = self._rebuilder.done
         if not silent:
-            self._report = _as_json(cell, session.report_counts(report))
+            self._report = self._told(cell, report)
         return reply
+
+    def _told(self, cell: Any, report: Any) -> dict[str, Any]:
+        """What the reply says of a cell, with what went wrong with the record since the last one."""
+        session = self._nbrewind
+        warnings, self._warnings = self._warnings, []
+        return {**_as_json(cell, session.report_counts(report)), "run": session.recording.run.id, "warnings": warnings}
 
     def _parent_id(self) -> str:
         parent = self.get_parent("shell") or {}

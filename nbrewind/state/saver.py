@@ -64,6 +64,11 @@ class SaveProblem:
     remedy: str
     kind: Literal["unsaveable", "budget", "failed"] = "unsaveable"
 
+    @property
+    def name(self) -> str:
+        """The names, joined."""
+        return ", ".join(self.names)
+
 
 class _TooSlowError(TimeoutError):
     """Saving would take longer than it may."""
@@ -105,7 +110,7 @@ class Saver:
     ) -> None:
         self.policy: Policy = policy
         self._analyser = analyser
-        self._locate = locate or (lambda digest: None)
+        self._locate: Locate = locate or getattr(writer, "locate", None) or (lambda digest: None)
         self._known: dict[Digest, None] = {}
         self._bases: dict[tuple[tuple[str, ...], int, int], _Base] = {}
         self._problems: deque[SaveProblem] = deque()

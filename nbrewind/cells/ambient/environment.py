@@ -18,6 +18,7 @@ class EnvironmentReads:
     def __init__(self, namespace: dict[str, Any]) -> None:
         self._namespace = namespace
         self._keys: set[str] | None = None
+        self._before: dict[str, str] = {}
 
     def install(self) -> None:
         """Give `os.environ` a class that reports to us; it stays the same object."""
@@ -34,12 +35,13 @@ class EnvironmentReads:
 
     def start(self) -> None:
         """A cell begins."""
+        self._before = dict(os.environ)
         self._keys = set()
 
-    def stop(self) -> frozenset[str]:
-        """The cell has ended: what did it read?"""
-        keys, self._keys = frozenset(self._keys or ()), None
-        return keys
+    def stop(self) -> dict[str, str | None]:
+        """The cell has ended: which variables did it read, and what were they before it began?"""
+        keys, self._keys = self._keys or set(), None
+        return {key: self._before.get(key) for key in keys}
 
     def _note(self, key: str) -> None:
         if self._keys is None or not isinstance(key, str):

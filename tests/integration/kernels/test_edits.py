@@ -1,0 +1,369 @@
+"""Edits that would defeat a careless repeat. Each must show what a clean run shows, with the fewest executions."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+
+import pytest
+
+CHAIN = {"a": "x = 3", "b": "y = x * 2", "c": "print(y)", "d": "z = 'apart'\nz"}
+
+
+def check(lab, expected: list[str], **edit: str) -> None:
+    """Audit, edit, repeat: equal to a clean run, and only these cells ran."""
+    lab.edit(**edit)
+    result = lab.repeat()
+    assert result.outputs == lab.clean()
+    assert result.executed == expected
+
+
+def audited(lab, **cells: str):
+    lab.write(**{name: textwrap.dedent(source).strip() for name, source in cells.items()})
+    first = lab.audit()
+    assert first.outcome.status == "ok"
+    assert first.outputs == lab.clean()
+    return lab
+
+
+def test_nothing_changed(lab):
+    check(audited(lab, **CHAIN), [])
+
+
+def test_a_number_changed(lab):
+    check(audited(lab, **CHAIN), ["a", "b", "c"], a="x = 4")
+
+
+def test_an_equal_value_stops_the_change(lab):
+    check(audited(lab, **CHAIN), ["a"], a="x = 1 + 2")
+
+
+def test_comments_and_layout_run_nothing(lab):
+    check(audited(lab, **CHAIN), [], a="# three\nx  =  3   # really", b="y = (x *\n     2)")
+
+
+def test_an_independent_cell(lab):
+    check(audited(lab, **CHAIN), ["d"], d="z = 'apart!'\nz")
+
+
+def test_changed_and_changed_back(lab):
+    audited(lab, **CHAIN)
+    check(lab, ["a", "b", "c"], a="x = 4")
+    check(lab, [], a="x = 3")
+
+
+def test_a_semicolon_hides_a_value(lab):
+    check(audited(lab, **CHAIN), ["d"], d="z = 'apart'\nz;")
+
+
+def test_change_in_place_through_an_alias(lab):
+    audited(lab, a="a = [1]", b="b = a", c="b.append(2)", d="print(a)")
+    check(lab, ["c", "d"], c="b.append(3)")
+
+
+def test_alias_becomes_a_copy(lab):
+    audited(lab, a="a = [1]", b="b = a", c="b.append(2)", d="print(a, b)")
+    check(lab, ["b", "c", "d"], b="b = list(a)")
+
+
+def test_change_through_a_container(lab):
+    audited(lab, a="inner = {'k': 1}\nbox = [inner]", b="box[0]['k'] = 2", c="print(inner)")
+    check(lab, ["b", "c"], b="box[0]['k'] = 5")
+
+
+def test_numpy_view(lab):
+    audited(lab, a="import numpy as np\nn = np.zeros(4)", b="v = n[1:3]", c="v[:] = 7", d="print(n)")
+    check(lab, ["c", "d"], c="v[:] = 8")
+
+
+def test_view_survives_restoring(lab):
+    audited(lab, a="import numpy as np\nn = np.zeros(4)", b="v = n[1:3]", c="k = 1", d="v[:] = k\nprint(n, v.base is n)")
+    check(lab, ["c", "d"], c="k = 2")
+
+
+def test_global_read_by_a_function(lab):
+    audited(lab, a="k = 2", b="def f(x):\n    return k * x", c="print(f(3))")
+    check(lab, ["a", "c"], a="k = 5")
+
+
+def test_helper_of_a_helper(lab):
+    audited(lab, a="def h(x):\n    return x + 1", b="def g(x):\n    return h(x)", c="def f(x):\n    return g(x)", d="print(f(1))")
+    check(lab, ["a", "d"], a="def h(x):\n    return x + 100")
+
+
+def test_function_rebound_sees_the_new_global(lab):
+    audited(lab, a="x = 1\ndef f():\n    return x", b="x = 5", c="print(f())")
+    check(lab, ["b", "c"], b="x = 6")
+
+
+def test_closure_cell(lab):
+    audited(
+        lab,
+        a="""
+        def counter():
+            n = 0
+            def step():
+                nonlocal n
+                n += 1
+                return n
+            return step
+        """,
+        b="tick = counter()",
+        c="tick(); tick()",
+        d="k = 0",
+        e="print(tick() + k)",
+    )
+    check(lab, ["d", "e"], d="k = 10")
+    check(lab, ["c", "e"], c="tick(); tick(); tick()")
+
+
+def test_default_argument_that_remembers(lab):
+    audited(lab, a="def f(x, seen=[]):\n    seen.append(x)\n    return list(seen)", b="f(1)", c="print(f(2))")
+    check(lab, ["b", "c"], b="f(9)")
+
+
+def test_class_attribute(lab):
+    audited(
+        lab,
+        a="class C:\n    n = 0\n    def bump(self):\n        type(self).n += 1",
+        b="c = C()",
+        c="c.bump()",
+        d="print(C.n)",
+    )
+    check(lab, ["c", "d"], c="c.bump(); c.bump()")
+
+
+def test_isinstance_after_restoring(lab):
+    audited(lab, a="class C:\n    pass", b="c = C()", c="k = 1", d="print(isinstance(c, C), type(c) is C, k)")
+    check(lab, ["c", "d"], c="k = 2")
+
+
+def test_property_with_a_side_effect(lab):
+    audited(
+        lab,
+        a="class P:\n    def __init__(self):\n        self.n = 0\n    @property\n    def v(self):\n        self.n += 1\n        return self.n",
+        b="p = P()",
+        c="p.v",
+        d="print(p.n)",
+    )
+    check(lab, ["c", "d"], c="p.v, p.v")
+
+
+def test_shadowed_builtin(lab):
+    audited(lab, a="pass", b="print(sum([1, 2]))")
+    check(lab, ["a", "b"], a="sum = max")
+
+
+def test_deleted_variable(lab):
+    audited(lab, a="x = 1\ny = 2", b="pass", c="print('x' in globals(), y)")
+    lab.edit(b="del x")
+    assert lab.repeat().outputs == lab.clean()
+
+
+def test_name_in_a_query_string(lab):
+    audited(lab, a="import pandas as pd\ndf = pd.DataFrame({'x': [1, 2, 3]})", b="cut = 1", c="print(len(df.query('x > @cut')))")
+    check(lab, ["b", "c"], b="cut = 2")
+
+
+def test_exec_and_eval(lab):
+    audited(lab, a="k = 2", b="exec('w = k * 10')", c="print(eval('w + 1'))")
+    lab.edit(a="k = 3")
+    result = lab.repeat()
+    assert result.outputs == lab.clean()
+
+
+def test_data_frame_changed_in_place(lab):
+    audited(lab, a="import pandas as pd\ndf = pd.DataFrame({'x': [1, 2, 3]})", b="df.loc[0, 'x'] = 10", c="print(df.x.sum())")
+    check(lab, ["b", "c"], b="df.loc[0, 'x'] = 20")
+
+
+def test_file_read(lab):
+    (lab.folder / "data.txt").write_text("1")
+    audited(lab, a="text = open('data.txt').read()", b="print(int(text) + 1)", c="print('apart')")
+    (lab.folder / "data.txt").write_text("2")
+    check(lab, ["a", "b"])
+
+
+def test_file_only_touched(lab):
+    (lab.folder / "data.txt").write_text("1")
+    audited(lab, a="text = open('data.txt').read()", b="print(int(text) + 1)")
+    os.utime(lab.folder / "data.txt", (1, 1))
+    check(lab, [])
+
+
+def test_file_written_and_tampered_with(lab):
+    audited(lab, a="k = 1", b="with open('out.txt', 'w') as f:\n    f.write(str(k))", c="print(open('out.txt').read())")
+    (lab.folder / "out.txt").write_text("tampered")
+    result = lab.repeat()
+    assert result.executed == []
+    assert (lab.folder / "out.txt").read_text() == "1"
+    (lab.folder / "out.txt").unlink()
+    assert lab.repeat().executed == []
+    assert (lab.folder / "out.txt").read_text() == "1"
+    check(lab, ["a", "b", "c"], a="k = 2")
+
+
+def test_two_inputs_swapped(lab):
+    (lab.folder / "p.txt").write_text("1")
+    (lab.folder / "q.txt").write_text("2")
+    audited(lab, a="p = open('p.txt').read()", b="q = open('q.txt').read()", c="print(p, q)", d="print('apart')")
+    (lab.folder / "p.txt").write_text("2")
+    (lab.folder / "q.txt").write_text("1")
+    check(lab, ["a", "b", "c"])
+
+
+def test_local_module_edited(lab):
+    (lab.folder / "helper.py").write_text("def f(x):\n    return x + 1\n")
+    audited(lab, a="from helper import f", b="k = 1", c="print(f(k))", d="print('apart')")
+    (lab.folder / "helper.py").write_text("def f(x):\n    return x + 100\n")
+    lab.edit()
+    result = lab.repeat()
+    assert result.outputs == lab.clean()
+    assert "c" in result.executed
+    assert "d" not in result.executed
+
+
+def test_written_by_a_child_process(lab):
+    audited(lab, a="k = 1", b="import subprocess\nsubprocess.run(['sh', '-c', f'echo {k} > made.txt'])", c="print(open('made.txt').read())")
+    (lab.folder / "made.txt").unlink()
+    result = lab.repeat()
+    assert (lab.folder / "made.txt").read_text() == "1\n"
+    lab.edit(a="k = 2")
+    assert lab.repeat().outputs == lab.clean()
+    assert result.outputs[2]
+
+
+def test_random_state(lab):
+    audited(lab, a="import random\nrandom.seed(1)", b="x = random.random()", c="y = random.random()\nprint(y)")
+    check(lab, ["a", "b", "c"], a="import random\nrandom.seed(2)")
+
+
+def test_reseeding_to_the_same_state(lab):
+    audited(lab, a="import random\nrandom.seed(1)", b="random.seed(1)", c="print(random.random())")
+    lab.edit(a="import random\nrandom.seed(2)")
+    assert lab.repeat().outputs == lab.clean()
+
+
+def test_numpy_random_state(lab):
+    audited(lab, a="import numpy as np\nnp.random.seed(0)", b="k = 1", c="x = np.random.rand() + k", d="print(x, np.random.rand())")
+    check(lab, ["b", "c", "d"], b="k = 2")
+
+
+def test_environment_variable(lab):
+    audited(lab, a="import os\nos.environ['WHO'] = 'me'", b="k = 1", c="print(os.environ['WHO'], k)")
+    check(lab, ["b", "c"], b="k = 2")
+    check(lab, ["a", "c"], a="import os\nos.environ['WHO'] = 'you'")
+
+
+def test_working_folder(lab):
+    (lab.folder / "sub").mkdir()
+    (lab.folder / "sub" / "f.txt").write_text("below")
+    (lab.folder / "f.txt").write_text("above")
+    audited(lab, a="import os\nos.chdir('sub')", b="k = 1", c="print(open('f.txt').read(), k)")
+    check(lab, ["b", "c"], b="k = 2")
+    lab.edit(a="import os")
+    assert lab.repeat().outputs == lab.clean()
+
+
+def test_generator_is_rebuilt(lab):
+    audited(lab, a="g = (i * i for i in range(10))", b="next(g); next(g)", c="k = 0", d="print(next(g) + k)")
+    check(lab, ["c", "d"], c="k = 100")
+
+
+def test_rebuilding_repeats_no_outside_effect(lab):
+    audited(lab, a="with open('log.txt', 'a') as f:\n    f.write('x')\ng = (i for i in range(5))", b="k = 0", c="print(next(g) + k)")
+    lab.edit(b="k = 7")
+    lab.repeat()
+    assert (lab.folder / "log.txt").read_text() in ("x", "xx")
+
+
+def test_inserted_deleted_moved_and_split_cells(lab):
+    audited(lab, a="x = 1", b="y = x + 1", c="print(y)")
+    lab.cells = {"a": "x = 1", "new": "w = 5", "b": "y = x + 1", "c": "print(y)"}
+    check(lab, ["new"])
+    lab.cells = {"a": "x = 1", "c": "print(y)", "b": "y = x + 1"}
+    lab.edit()
+    result = lab.repeat()
+    assert result.outputs == lab.clean()
+    lab.cells = {"a": "x = 1", "b": "y = x", "b2": "y = y + 1", "c": "print(y)"}
+    lab.edit()
+    result = lab.repeat()
+    assert result.outputs == lab.clean()
+    assert "c" not in result.executed
+
+
+def test_a_failing_cell_runs_again(lab):
+    lab.write(a="x = 0", b="print(1 / x)")
+    assert lab.audit().outcome.exit_code == 1
+    result = lab.repeat()
+    assert result.outcome.exit_code == 1
+    assert result.actions == {"a": "restored", "b": "failed"}
+    check(lab, ["a", "b"], a="x = 2")
+
+
+def test_async_cells(lab):
+    audited(lab, a="import asyncio\nasync def f(x):\n    await asyncio.sleep(0)\n    return x * k", b="k = 2", c="print(await f(4))")
+    check(lab, ["b", "c"], b="k = 3")
+
+
+def test_magics(lab):
+    audited(
+        lab,
+        a="k = 2",
+        b="%%capture shown\nprint(k)",
+        c="print(shown.stdout)",
+        d="%env NBW_TEST=1\nimport os",
+        e="print(os.environ['NBW_TEST'])",
+    )
+    check(lab, ["a", "b", "c"], a="k = 3")
+
+
+def test_shell_escape_expands_a_variable(lab):
+    audited(lab, a="who = 'me'", b="!echo hello {who}", c="print('apart')")
+    check(lab, ["a", "b"], a="who = 'you'")
+
+
+def test_results_by_underscore(lab):
+    audited(lab, a="x = 3\nx * 2", b="print(_ + 1)")
+    check(lab, ["a", "b"], a="x = 4\nx * 2")
+
+
+def test_results_by_underscore_after_restoring(lab):
+    audited(lab, a="x = 3\nx * 2", b="k = 1", c="print(_ + k)")
+    check(lab, ["b", "c"], b="k = 2")
+
+
+def test_star_import(lab):
+    audited(lab, a="from math import *", b="k = 2", c="print(sqrt(k))")
+    check(lab, ["b", "c"], b="k = 3")
+
+
+def test_global_statement(lab):
+    audited(lab, a="n = 0\ndef up():\n    global n\n    n += 1", b="up()", c="print(n)")
+    check(lab, ["b", "c"], b="up(); up()")
+
+
+def test_walrus_and_comprehension_scopes(lab):
+    audited(lab, a="data = [1, 2, 3]", b="total = sum(y := v for v in data)", c="print(total, y)")
+    check(lab, ["a", "b", "c"], a="data = [1, 2, 4]")
+
+
+def test_object_made_by_a_redefined_class(lab):
+    audited(lab, a="class C:\n    def v(self):\n        return 1", b="c = C()", c="class C:\n    def v(self):\n        return 2", d="k = 0", e="print(c.v(), C().v(), k)")
+    check(lab, ["d", "e"], d="k = 1")
+
+
+def test_figures_and_lambdas(lab):
+    audited(
+        lab,
+        a="import matplotlib.pyplot as plt\nfig, ax = plt.subplots()\nf = lambda x: x * k\nplt.close(fig)",
+        b="k = 2",
+        c="ax.plot([1, f(2)])\nprint(len(ax.lines), f(3), ax.figure is fig)",
+    )
+    check(lab, ["b", "c"], b="k = 3")
+
+
+@pytest.mark.parametrize("value", ["float('nan')", "-0.0", "{3, 1, 2}", "(1, [2])", "b'x'", "{'b': 1, 'a': 2}", "range(4)", "1j"])
+def test_values_come_back(lab, value):
+    audited(lab, a=f"v = {value}", b="k = 1", c="print(repr(v), type(v).__name__, k)")
+    check(lab, ["b", "c"], b="k = 2")
