@@ -20,7 +20,7 @@ conda_prefix() {
 conda_ensure() {
     local prefix=$1 extras=$2
     if [[ ! -f $prefix/.used ]]; then
-        locked "${prefix##*/}" conda_build "$prefix" "$extras" || return
+        locked environment conda_build "$prefix" "$extras" || return
         prune 'conda-*'
     fi
     mark_used "$prefix"

@@ -17,7 +17,7 @@ venv_path() {
 venv_ensure() {
     local venv=$1
     if [[ ! -f $venv/.used ]]; then
-        locked "${venv##*/}" venv_build "$@"
+        locked environment venv_build "$@"
         prune 'venv-*'
     fi
     mark_used "$venv"
