@@ -47,12 +47,18 @@ def _tag(kind: type) -> bytes:
 def array_parts(walk: Walk, array: Array) -> Parts:
     """Take an array apart, and note where it lies."""
     walk.stretches.append(stretch(array, walk.met.get(id(array), -1)))
+    if array.base is not None:
+        owner = array
+        while isinstance(owner, np.ndarray) and owner.base is not None:
+            owner = owner.base
+        if not isinstance(owner, np.ndarray | bytes):
+            walk.owners.add(id(owner.obj if isinstance(owner, memoryview) else owner))
     return array_content(walk, array)
 
 
 def array_content(walk: Walk, array: Array) -> Parts:
     """Bytes and children of an array; objects in it are children."""
-    array = array.view(np.ndarray)
+    array = array if type(array) is np.ndarray else array.view(np.ndarray)
     dtype, shape = array.dtype, array.shape
     token = repr((dtype_token(dtype), shape)).encode()
     if dtype.hasobject:
@@ -157,7 +163,8 @@ def _subclass(walk: Walk, array: Array) -> Parts:
 
 def _masked(walk: Walk, array: Any) -> Parts:
     mask = None if array.mask is np.ma.nomask else np.asarray(array.mask)
-    token, children = array_parts(walk, array.data)
+    walk.stretches.append(stretch(array.data, walk.met[id(array)]))
+    token, children = array_content(walk, array.data)
     return token, (type(array), mask, array.fill_value, bool(array.hardmask), *children)
 
 

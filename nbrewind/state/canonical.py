@@ -26,7 +26,7 @@ from blake3 import blake3
 from nbrewind.record.model import Digest
 from nbrewind.state.buffers import NAME_BYTES, BufferDigests
 from nbrewind.state.guard import HookError
-from nbrewind.state.memory import Stretch, overlapping
+from nbrewind.state.memory import Stretch, of_bytes, overlapping
 
 MARSHAL = 2
 """The last version that says neither which strings are interned nor which objects are one."""
@@ -104,6 +104,8 @@ class Walk:
         The types met.
     stretches
         Memory of arrays.
+    owners
+        Ids of objects that are no arrays, but whose memory is seen through some.
     size, nodes
         Bytes in buffers and objects seen, for estimates.
     """
@@ -120,6 +122,7 @@ class Walk:
         self.pinned = False
         self.types: dict[type, int] = {}
         self.stretches: list[Stretch] = []
+        self.owners: set[int] = set()
         self.size = self.nodes = 0
         self._hasher = blake3(b"nbrewind value 1\0")
         self._out: list[bytes] = []
@@ -329,6 +332,7 @@ def _bytearrays(walk: Walk, group: Sequence[Any]) -> None:
     for value in first:
         with memoryview(value) as view:
             _content(walk, view, id(value))
+        walk.stretches.append(of_bytes(value, walk.met[id(value)]))
 
 
 def _content(walk: Walk, view: memoryview, key: int) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from nbrewind.state.canonical import MARSHAL, Plan, Walk, each
 from nbrewind.state.functions import code_identity, global_names
+from nbrewind.state.guard import HookError
 from nbrewind.state.names import NOTEBOOK, bound, could_be_variable, importable
 
 Parts = tuple[bytes, Sequence[Any]]
@@ -218,6 +219,32 @@ def _view(walk: Walk, value: Any) -> Parts:
     return b"", tuple(gc.get_referents(value)[:1])
 
 
+def _memoryview(walk: Walk, view: memoryview) -> Parts:
+    try:
+        where = memory_place(view)
+    except ValueError as error:
+        raise HookError(str(error)) from error
+    return _text(*where), (view.obj,)
+
+
+def memory_place(view: memoryview) -> tuple[int, int, str, tuple[int, ...], bool]:
+    """Where in its object a memoryview lies: offset and size in bytes, format, shape, and whether it is read-only.
+
+    Raises
+    ------
+    ValueError
+        It was released, or leaves bytes out.
+    """
+    import numpy as np
+
+    if not view.c_contiguous:
+        raise ValueError("it is a memoryview with gaps")
+    with memoryview(view.obj) as whole:
+        start = np.frombuffer(whole, np.uint8).__array_interface__["data"][0] if whole.nbytes else 0
+    offset = np.frombuffer(view, np.uint8).__array_interface__["data"][0] - start if view.nbytes else 0
+    return offset, view.nbytes, view.format, tuple(view.shape or ()), view.readonly
+
+
 def _module(walk: Walk, value: types.ModuleType) -> Parts:
     return _text(value.__name__), ()
 
@@ -234,11 +261,12 @@ CLASSES = Plan(b"class", named_or(_class))
 PLANS: dict[type, Plan] = {
     types.FunctionType: Plan(b"function", named_or(_function)),
     types.CellType: Plan(b"cell", each(_cell)),
-    types.MethodType: Plan(b"method", each(_method)),
+    types.MethodType: Plan(b"method", named_or(_method)),
     types.BuiltinFunctionType: Plan(b"builtin", named_or(_builtin_method)),
     types.MethodWrapperType: Plan(b"method wrapper", each(_builtin_method, identity=False)),
     types.CodeType: Plan(b"code", each(_code, identity=False)),
     types.ModuleType: Plan(b"module", each(_module, identity=False)),
+    memoryview: Plan(b"memoryview", each(_memoryview)),
     types.MappingProxyType: Plan(b"mappingproxy", each(_proxy)),
     functools.partial: Plan(b"partial", each(_partial)),
     functools.cached_property: Plan(b"cached_property", each(_cached)),

@@ -59,7 +59,8 @@ def _extras(value: Any) -> tuple[Any, ...]:
 
 
 def _index(walk: Walk, index: Any) -> Parts:
-    return b"", (type(index), tuple(index.names), Held(index._data))
+    freq = getattr(index, "freq", None)
+    return b"", (type(index), tuple(index.names), freq and str(freq), Held(index._data))
 
 
 def _range_index(walk: Walk, index: Any) -> Parts:

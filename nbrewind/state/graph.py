@@ -56,7 +56,8 @@ class Measure:
             if not seen or len(cluster) == 1:
                 continue
             if any(one.number < 0 or type(one.array).__name__ != "ndarray" for one in cluster):
-                why = "an array in it shares memory with a frame, or with an array of another class"
+                why = "an array in it shares memory with a frame, a bytearray, or an array of another class"
+                continue
             shared.append(tuple(weakref.ref(one.array) for one in cluster))
         pinned = walk.pinned
         return cls(walk.size, walk.nodes, frozenset(walk.types), tuple(shared), why, pinned)
@@ -164,7 +165,7 @@ def _partition(looks: Mapping[str, Walk]) -> list[list[str]]:
     groups = _Groups.of(looks)
     owners: dict[int, str] = {}
     for name, walk in looks.items():
-        mutable = walk.met.keys() - walk.unlinked
+        mutable = (walk.met.keys() - walk.unlinked) | walk.owners
         for key in mutable & owners.keys():
             groups.join(name, owners[key])
         owners.update(dict.fromkeys(mutable, name))

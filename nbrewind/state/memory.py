@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -33,6 +34,16 @@ def stretch(array: Any, number: int = -1, *, shared: bool = True) -> Stretch:
         start += min(0, (extent - 1) * step)
         end += max(0, (extent - 1) * step)
     return Stretch(start, end + array.itemsize, shared, number, tuple(array.strides), array)
+
+
+def of_bytes(value: Any, number: int) -> Stretch:
+    """The memory of a bytearray, or of anything else that offers a plain buffer."""
+    if "numpy" not in sys.modules or not len(value):
+        return Stretch(0, 0, True, number)
+    import numpy as np
+
+    start = np.frombuffer(value, np.uint8).__array_interface__["data"][0]
+    return Stretch(start, start + memoryview(value).nbytes, True, number, (1,), value)
 
 
 def overlapping(stretches: Iterable[Stretch]) -> list[list[Stretch]]:

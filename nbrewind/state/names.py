@@ -24,6 +24,8 @@ def importable(value: Any) -> str | None:
     >>> importable(lambda: 0) is None
     True
     """
+    if isinstance(value, types.MethodType | types.BuiltinFunctionType):
+        return _of_singleton(value)
     module = getattr(value, "__module__", None)
     qualified = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
     if (
@@ -35,7 +37,27 @@ def importable(value: Any) -> str | None:
         return None
     if find(module, qualified) is value:
         return f"{module}:{qualified}"
-    return f"types:{_HIDDEN[value]}" if module == "builtins" and value.__class__ is type and value in _HIDDEN else None
+    return (
+        f"types:{_HIDDEN[value]}"
+        if module == "builtins" and value.__class__ is type and value in _HIDDEN
+        else None
+    )
+
+
+def _of_singleton(method: Any) -> str | None:
+    """Name of a builtin function, or of a method that a module offers as its function, as `random.random`."""
+    name, owner = method.__name__, method.__self__
+    if owner is None or isinstance(owner, types.ModuleType):
+        modules = [getattr(owner, "__name__", None) or method.__module__]
+    else:
+        top, *rest = (
+            type(owner).__module__.split(".") if isinstance(type(owner).__module__, str) else [NOTEBOOK]
+        )
+        modules = [".".join([top, *rest[:depth]]) for depth in range(len(rest), -1, -1)]
+    for module in modules:
+        if module not in (None, NOTEBOOK, "builtins") and find(module, name) is method:
+            return f"{module}:{name}"
+    return f"builtins:{name}" if getattr(builtins, name, None) is method else None
 
 
 _HIDDEN = {value: name for name, value in vars(types).items() if isinstance(value, type)}

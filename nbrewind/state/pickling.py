@@ -24,7 +24,7 @@ from attrs import define, field, frozen
 
 from nbrewind.errors import Unsaveable
 from nbrewind.state import rebuild
-from nbrewind.state.code import made_by_namedtuple
+from nbrewind.state.code import made_by_namedtuple, memory_place
 from nbrewind.state.functions import source_of
 from nbrewind.state.guard import HookError, attempt
 from nbrewind.state.memory import stretch
@@ -219,7 +219,7 @@ class Pickler(pickle.Pickler):
     def _class(self, kind: type) -> Reduced:
         found = importable(kind)
         if found:
-            return (getattr, (types, found[6:])) if found.startswith("types:") else NotImplemented
+            return (rebuild.library, ("types", found[6:])) if found.startswith("types:") else NotImplemented
         name = self._name(kind)
         if name is not None:
             return _marked.reference, (name,)
@@ -358,6 +358,15 @@ def _contents(cell: types.CellType) -> tuple[Any, ...]:
         return ()
 
 
+def _reduce_method(method: Any) -> Reduced:
+    name = importable(method)
+    if name is not None:
+        return rebuild.library, tuple(name.split(":"))
+    if type(method) is types.MethodType:
+        return types.MethodType, (method.__func__, method.__self__)
+    return NotImplemented
+
+
 def _refusing(why: str) -> Callable[[Any], Reduced]:
     def refuse(value: Any) -> Reduced:
         raise Unsaveable(why)
@@ -385,9 +394,11 @@ _MADE_WITH_CLASS = frozenset(
     }
 )  # fmt: skip
 _REDUCERS: dict[type, Callable[[Any], Reduced]] = {
-    types.MethodType: lambda value: (types.MethodType, (value.__func__, value.__self__)),
+    types.MethodType: _reduce_method,
+    types.BuiltinFunctionType: _reduce_method,
     types.ModuleType: lambda value: (importlib.import_module, (value.__name__,)),
     types.CodeType: lambda value: (rebuild.code, (marshal.dumps(value),)),
+    memoryview: lambda value: (rebuild.memory, (value.obj, *memory_place(value))),
     types.MappingProxyType: lambda value: (types.MappingProxyType, (gc.get_referents(value)[0],)),
     types.GetSetDescriptorType: lambda value: (getattr, (value.__objclass__, value.__name__)),
     types.MemberDescriptorType: lambda value: (getattr, (value.__objclass__, value.__name__)),

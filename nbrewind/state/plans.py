@@ -5,12 +5,14 @@ from __future__ import annotations
 import copyreg
 import enum
 import functools
+import gc
 import sys
 import types
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from nbrewind.state import code
+from nbrewind.state import code, standard
 from nbrewind.state.canonical import BASIC, Plan, Walk, each
 from nbrewind.state.guard import HookError, attempt
 from nbrewind.state.names import NOTEBOOK, importable
@@ -49,11 +51,13 @@ def _plan(kind: type) -> Plan:
         return _registered(kind, entry)
     if issubclass(kind, type):
         return code.CLASSES
-    special = code.PLANS.get(kind) or _from_library(kind)
+    special = code.PLANS.get(kind) or standard.plan_for(kind) or _from_library(kind)
     if special is not None:
         return special
     if issubclass(kind, enum.Enum):
         return Plan(_tag(kind), _typed(kind, each(_member, identity=False)))
+    if any("__qualname__" in vars(base) for base in kind.__mro__):  # functions of some compiler
+        return Plan(_tag(kind), code.named_or(_reduced))
     immutable = qualified(kind) in _IMMUTABLE
     if immutable or not _plain(kind):
         if kind.__module__ == NOTEBOOK:
@@ -86,13 +90,33 @@ def _typed(
 def _registered(kind: type, entry: Entry) -> Plan:
     def parts(walk: Walk, value: Any) -> Parts:
         if entry.opaque:
-            raise HookError(entry.opaque)
+            walk.refuse(value, entry.opaque)
+            return b"", seen_through(value)
         if entry.digest:
             return b"", (attempt(entry.digest, value),)
         assert entry.reduce is not None
         return b"", _taken_apart(attempt(entry.reduce, value))
 
     return Plan(_tag(kind), _typed(kind, each(parts)))
+
+
+def seen_through(value: Any) -> tuple[Any, ...]:
+    """What an object without a canonical form holds, as far as changes of it may be seen elsewhere."""
+    for name in ("gi_frame", "cr_frame", "ag_frame"):
+        frame = getattr(value, name, None)
+        if isinstance(frame, types.FrameType):
+            return tuple(frame.f_locals.values())
+    if isinstance(value, weakref.ref):
+        return (value(),)
+    found = gc.get_referents(value)
+    return tuple(each for each in found if _tells(each)) if len(found) < 1000 else ()
+
+
+def _tells(value: Any) -> bool:
+    """Whether to follow it: containers and instances of the notebook, not what leads to the whole interpreter."""
+    if type(value) is dict:
+        return "__spec__" not in value and "__builtins__" not in value
+    return type(value) in (list, tuple, set) or type(value).__module__ in (NOTEBOOK, "numpy")
 
 
 def _own_digest(walk: Walk, value: Any) -> Parts:
@@ -208,7 +232,9 @@ def _attributes(kind: type) -> Callable[[Walk, Sequence[Any]], None]:
         walk.emit(len(first).to_bytes(8, "little"))
         if content is not None:
             walk.push(map(content, first))
-        if dictionary is not None:
+        if dictionary is not None and frozen:
+            walk.push(tuple(dictionary(value).items()) for value in first)
+        elif dictionary is not None:
             walk.push(map(dictionary, first))
         for member in members:
             walk.push([_slot(member, value) for value in first])
@@ -242,7 +268,11 @@ def reduced(value: Any) -> tuple[Any, ...] | str:
 
 
 def _reduced(walk: Walk, value: Any) -> Parts:
-    return b"", _taken_apart(reduced(value))
+    try:
+        return b"", _taken_apart(reduced(value))
+    except HookError as error:
+        walk.refuse(value, str(error))
+        return b"", seen_through(value)
 
 
 def _taken_apart(answer: Any) -> Sequence[Any]:
@@ -270,9 +300,8 @@ def _reduced_and_raw(attributes: Callable[[Walk, Sequence[Any]], None], walk: Wa
 _IMMUTABLE = frozenset(
     {
         *(f"datetime.{name}" for name in ("date", "time", "datetime", "timedelta", "timezone")),
-        *(f"pathlib.{name}" for name in ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath")),
         *(f"ipaddress.IPv{version}{part}" for version in "46" for part in ("Address", "Network")),
-        "decimal.Decimal", "fractions.Fraction", "uuid.UUID", "zoneinfo.ZoneInfo", "re.Pattern",
+        "decimal.Decimal", "uuid.UUID", "zoneinfo.ZoneInfo", "re.Pattern",
         "builtins.range", "builtins.slice", "types.GenericAlias", "types.UnionType",
         "operator.itemgetter", "operator.attrgetter", "operator.methodcaller",
     }

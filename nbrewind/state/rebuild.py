@@ -171,6 +171,11 @@ class Unpickler(pickle.Unpickler):
 # Plain functions.
 
 
+def library(module: str, name: str) -> Any:
+    """What a module offers under a name."""
+    return getattr(importlib.import_module(module), name)
+
+
 def cell() -> types.CellType:
     """An empty cell."""
     return types.CellType()
@@ -226,9 +231,12 @@ def view(
     return found
 
 
-def memory(owner: Any, readonly: bool) -> memoryview:
-    """A memoryview of all that an object holds."""
-    found = memoryview(owner)
+def memory(
+    owner: Any, offset: int, size: int, kind: str, shape: tuple[int, ...], readonly: bool
+) -> memoryview:
+    """A memoryview of part of an object's memory."""
+    found = memoryview(owner).cast("B")[offset : offset + size]
+    found = found.cast(kind, shape) if (kind, len(shape)) != ("B", 1) else found
     return found.toreadonly() if readonly else found
 
 
