@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
-
-from attrs import evolve
+from typing import TYPE_CHECKING, Any
 
 from nbrewind.errors import NbrewindError
 from nbrewind.hpc.failures import Failures
@@ -95,15 +93,14 @@ class Session:
     def returned(self, ticket: Ticket, back: Returned) -> TaskRun:
         """Record a task that the engine gave back."""
         key = self._final_key(ticket)
-        run = self._bare_run(ticket, back, key)
+        payload: dict[str, Any] = {}
         try:
-            if back.stdout:
-                run = evolve(run, stdout=self.memo.put(back.stdout.encode("utf-8", "surrogateescape")))
-            if run.status == "done":
-                run = self._with_payload(run, ticket, back)
+            payload = self._payload(ticket, back)
+            run = self._task_run(ticket, back, key, payload)
             self.memo.add(run)
         except (NbrewindError, OSError) as error:
             self.tell_once(f"{ticket.spec.name} could not be recorded ({error}): it will run again next time")
+            run = self._task_run(ticket, back, None, payload)
         self.journal.task_finished(run)
         if run.status == "failed":
             self.failures.add(run, back.stdout)
@@ -178,7 +175,7 @@ class Session:
             return None
         return key
 
-    def _bare_run(self, ticket: Ticket, back: Returned, key: Key | None) -> TaskRun:
+    def _task_run(self, ticket: Ticket, back: Returned, key: Key | None, payload: dict[str, Any]) -> TaskRun:
         return TaskRun(
             key=key.digest if key else "",
             run=self.memo.run,
@@ -195,15 +192,20 @@ class Session:
             submitted=ticket.submitted,
             finished=back.finished,
             seconds=back.seconds,
+            **payload,
         )
 
-    def _with_payload(self, run: TaskRun, ticket: Ticket, back: Returned) -> TaskRun:
-        output = ""
-        if isinstance(back.output, bytes):
-            output = self.memo.put(back.output)
-        elif back.output is not None:
-            output = self.memo.put_file(back.output)
-        return evolve(run, files=tuple(self._save_outputs(ticket, back)), output=output)
+    def _payload(self, ticket: Ticket, back: Returned) -> dict[str, Any]:
+        payload: dict[str, Any] = {}
+        if back.stdout:
+            payload["stdout"] = self.memo.put(back.stdout.encode("utf-8", "surrogateescape"))
+        if back.good:
+            payload["files"] = tuple(self._save_outputs(ticket, back))
+            if isinstance(back.output, bytes):
+                payload["output"] = self.memo.put(back.output)
+            elif back.output is not None:
+                payload["output"] = self.memo.put_file(back.output)
+        return payload
 
     def _save_outputs(self, ticket: Ticket, back: Returned) -> list[FileWrite]:
         saved: list[FileWrite] = []

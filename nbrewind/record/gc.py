@@ -157,8 +157,8 @@ class _Collection:
         numbers = {state.number for state in going}
         self._write_pack({place: kind for place, kind in carried.items() if place.log in numbers})
         for state in going:
-            self._catalog.forget_reader(state.number)
-            (self._catalog.runs / state.name).unlink(missing_ok=True)
+            self._catalog.shelf.forget(state.number)
+            (self._catalog.shelf.folder / state.name).unlink(missing_ok=True)
         for mark, (path, _) in self._holdings.objects.items():
             if mark not in self._marks.live:
                 remove(path)
@@ -173,13 +173,13 @@ class _Collection:
         if self._catalog.states[log].run:
             return False
         offsets = {place.offset for place in carried if place.log == log}
-        return all(f.offset in offsets for f in self._catalog.frames(log) if f.kind != logs.PACK)
+        return all(f.offset in offsets for f in self._catalog.shelf.frames(log) if f.kind != logs.PACK)
 
     def _write_pack(self, carried: dict[Place, bytes]) -> None:
         if not carried:
             return
         name = f"pack-{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns() % 10**9:09d}.log"
-        temporary = self._catalog.runs / f".{name}.tmp"
+        temporary = self._catalog.shelf.folder / f".{name}.tmp"
         writer = LogWriter(temporary)
         try:
             writer.append(logs.PACK, to_json({"created": time.time()}))
@@ -188,11 +188,11 @@ class _Collection:
                 if payload is not None:
                     writer.append(carried[place], payload)
             writer.sync()
-            temporary.replace(self._catalog.runs / name)
+            temporary.replace(self._catalog.shelf.folder / name)
         finally:
             writer.close()
             remove(temporary)
-        sync_path(self._catalog.runs)
+        sync_path(self._catalog.shelf.folder)
 
     def _remove_leftovers(self) -> None:
         """Temporary files of processes that died: nobody writes now."""

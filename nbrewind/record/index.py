@@ -20,6 +20,7 @@ from nbrewind.record.model import Digest
 
 SCHEMA = 1
 BUSY_SECONDS = 10.0
+_PAGE = 1000
 
 _TABLES = {
     "cells": ("log, offset, run, seq, code, at, ok", "log, offset"),
@@ -229,6 +230,16 @@ class Index:
         """Rows of `tasks` for a key, a log, a cell."""
         given = {"key": None if key is None else pack_digest(key), "log": log, "cell": cell}
         return self._both("tasks", {name: value for name, value in given.items() if value is not None})
+
+    def task_page(self, log: int, after: int, cell: str | None) -> list[tuple[int, int]]:
+        """Log and offset of the next tasks of a log, in order."""
+        where = f"log=? AND offset>?{'' if cell is None else ' AND cell=?'}"
+        query = " UNION ".join(
+            f"SELECT log, offset FROM {schema}.tasks WHERE {where}" for schema in ("main", "tail")
+        )
+        values = (log, after) if cell is None else (log, after, cell)
+        rows = self._run(f"{query} ORDER BY offset LIMIT {_PAGE}", values * 2)
+        return [(int(row[0]), int(row[1])) for row in rows]
 
     def blobs(self, digest: Digest) -> list[Row]:
         """Rows of `blobs` for a digest."""

@@ -13,6 +13,7 @@ steps over damage in the middle.
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 from collections.abc import Iterator
@@ -236,8 +237,16 @@ class LogWriter:
             return  # tried again before the next entry
 
     def sync(self) -> None:
-        """Force what was appended to the disk."""
+        """Force what was appended to the disk.
+
+        Raises
+        ------
+        OSError
+            It failed, or somebody removed the file.
+        """
         os.fsync(self._fd)
+        if os.fstat(self._fd).st_nlink == 0:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path))
 
     def close(self) -> None:
         """Give the descriptor back; the file stays."""

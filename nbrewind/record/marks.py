@@ -77,7 +77,7 @@ class Holdings:
     def _all_saved(self) -> dict[Mark, Saved]:
         found: dict[Mark, Saved] = {}
         rows = self._catalog.ask(lambda index: index.everything("saved"))
-        for row in sorted(rows, key=lambda row: (self._catalog.name(row[1]), row[2])):
+        for row in sorted(rows, key=lambda row: (self._catalog.shelf.name(row[1]), row[2])):
             payload = self._catalog.read(row[1], row[2], logs.SAVED) if row[3] in self.checkpoints else None
             if payload is not None:
                 place = Place(row[1], row[2], len(payload) + logs.HEADER.size)
@@ -137,9 +137,9 @@ class Marks:
 
     def keep_run(self, log: int) -> None:
         """Keep a run, and all that it refers to."""
-        self.logs[log] = self._catalog.reader(log).size()
+        self.logs[log] = self._catalog.shelf.reader(log).size()
         origins: set[tuple[str, int]] = set()
-        for frame in self._catalog.frames(log):
+        for frame in self._catalog.shelf.frames(log):
             if frame.kind in (logs.RUN, logs.END, logs.CELL, logs.TASK):
                 self.keep(marks_in(frame.payload))
             if frame.kind == logs.CELL and (origin := from_json(frame.payload).get("origin")):
@@ -179,7 +179,7 @@ class Marks:
         if log in self._used_of:
             return
         self._used_of.add(log)
-        frames = (frame for frame in self._catalog.frames(log) if frame.kind == logs.USED)
+        frames = (frame for frame in self._catalog.shelf.frames(log) if frame.kind == logs.USED)
         for key in {key for frame in frames for key in used_keys(frame.payload)}:
             done = [row for row in self._tasks(key=key) if row[3] == "done"]
             self._keep_rows(sorted(done, key=lambda row: (row[4], row[1]))[-1:])

@@ -13,52 +13,34 @@
 
 from __future__ import annotations
 
-import json
 import os
-import secrets
-import threading
-import time
-import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
 import attrs
 
-import nbrewind
-from nbrewind.errors import RecordBroken, RecordBusy, RecordError, RecordTooNew, UsageError
+from nbrewind.errors import RecordBroken, RecordBusy, RecordError, UsageError
+from nbrewind.record import forks, layout
 from nbrewind.record import log as logs
 from nbrewind.record.catalog import Catalog
-from nbrewind.record.digests import FileStamp, digest_bytes
-from nbrewind.record.disk import make_folder, write_atomically, writing
+from nbrewind.record.content import Content
+from nbrewind.record.digests import FileStamp
+from nbrewind.record.disk import writing
 from nbrewind.record.encoding import decode, from_json, pack_digest, unpack_digest
 from nbrewind.record.entries import log_number
 from nbrewind.record.index import Row
+from nbrewind.record.layout import new_run_id
 from nbrewind.record.locks import FileLock, NotebookLock, unsupported
 from nbrewind.record.model import CellRun, Digest, Location, Run, TaskRun
-from nbrewind.record.objects import Objects, restore_file, restore_tree
-from nbrewind.record.trees import is_tree, parse
+from nbrewind.record.objects import Objects
 from nbrewind.record.writer import RunWriter
 
 if TYPE_CHECKING:
     from nbrewind.record.counts import Counts
     from nbrewind.record.gc import GcReport
 
-SCHEMA = 1
-_FOLDERS = ("runs", "objects", "checkpoints", "locks")
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-
-
-def new_run_id(started: float) -> str:
-    """A run's name: sorts by time, short to type.
-
-    Examples
-    --------
-    >>> new_run_id(0.0)[8:]  # doctest: +SKIP
-    '-000000-k3f9'
-    """
-    word = "".join(secrets.choice(_ALPHABET) for _ in range(4))
-    return time.strftime("%Y%m%d-%H%M%S-", time.localtime(started)) + word
+__all__ = ["Record", "RunWriter", "new_run_id"]
 
 
 class Record:
@@ -72,15 +54,14 @@ class Record:
         What was damaged and left out, a sentence each.
     """
 
-    _open: ClassVar[weakref.WeakSet[Record]] = weakref.WeakSet()
-
     def __init__(self, folder: Path, *, readonly: bool) -> None:
         self.folder, self.readonly = folder, readonly
         self._objects = Objects(folder / "objects")
         self._catalog = Catalog(folder, readonly=readonly, alive=self._alive)
+        self._content = Content(folder, self._catalog, self._objects)
         self._writers: dict[RunWriter, FileLock | None] = {}
-        self._lock = threading.Lock()
-        self._open.add(self)
+        self._closed = False
+        forks.register(self)
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str], *, create: bool = True, readonly: bool = False) -> Record:
@@ -108,8 +89,8 @@ class Record:
         """
         path = Path(os.path.abspath(folder))
         if not (path / "record.json").exists():
-            _make(path, create=create and not readonly)
-        _check_schema(path / "record.json")
+            layout.make(path, create=create and not readonly)
+        layout.check(path)
         return cls(path, readonly=readonly)
 
     @property
@@ -134,10 +115,10 @@ class Record:
         if self.readonly:
             raise RecordError(f"{self.folder} was opened read-only")
         run = attrs.evolve(run, id=run.id or new_run_id(run.started))
-        self._check_id(run.id)
-        for name in _FOLDERS:
-            with writing(self.folder):
-                make_folder(self.folder / name)
+        layout.check_run_id(run.id)
+        if (self.folder / "runs" / f"{run.id}.log").exists():
+            raise UsageError(f"{self.folder} already has a run {run.id}")
+        layout.make_folders(self.folder)
         shared = self._share()
         lock = NotebookLock(self.folder / "locks", run.notebook)
         try:
@@ -150,12 +131,6 @@ class Record:
             raise
         self._writers[writer] = shared
         return writer
-
-    def _check_id(self, run_id: str) -> None:
-        if not run_id.replace("-", "").replace("_", "").replace(".", "").isalnum() or run_id[0] == ".":
-            raise UsageError(f"{run_id!r} is no name for a run: use letters, digits, '-', '_' and '.'")
-        if (self._catalog.runs / f"{run_id}.log").exists():
-            raise UsageError(f"{self.folder} already has a run {run_id}")
 
     def _share(self) -> FileLock | None:
         """Keep garbage collection out."""
@@ -248,8 +223,8 @@ class Record:
 
     def _newest_of_each(self, rows: list[Row]) -> list[Row]:
         """Rows of `cells`, newest first, one for each run and number."""
-        newest: dict[tuple[Any, Any], Row] = {}
-        for row in sorted(rows, key=lambda row: (row[5], self._catalog.name(row[0]), row[1])):
+        newest: dict[tuple[str, int], Row] = {}
+        for row in sorted(rows, key=lambda row: (row[5], self._catalog.shelf.name(row[0]), row[1])):
             newest.pop((row[2], row[3]), None)
             newest[row[2], row[3]] = row
         return list(reversed(newest.values()))
@@ -264,7 +239,9 @@ class Record:
         """The newest finished task of that key."""
         rows = self._catalog.ask(lambda index: index.tasks(key=key))
         done = [row for row in rows if row[3] == "done"]
-        for row in sorted(done, key=lambda row: (row[4], self._catalog.name(row[0]), row[1]), reverse=True):
+        for row in sorted(
+            done, key=lambda row: (row[4], self._catalog.shelf.name(row[0]), row[1]), reverse=True
+        ):
             payload = self._catalog.read(row[0], row[1], logs.TASK)
             if payload is not None:
                 for writer in list(self._writers):
@@ -274,18 +251,27 @@ class Record:
 
     def tasks(self, run_id: str | None = None, cell_id: str | None = None) -> Iterator[TaskRun]:
         """Task runs of any status, in the order they were recorded in each run."""
-        log = None if run_id is None else log_number(f"{run_id}.log")
-        rows = self._catalog.ask(lambda index: index.tasks(log=log, cell=cell_id))
-        for row in sorted(rows, key=lambda row: (self._catalog.name(row[0]), row[1])):
-            payload = self._catalog.read(row[0], row[1], logs.TASK)
-            if payload is not None:
-                yield decode(TaskRun, payload)
+        self._catalog.ask(lambda index: None)
+        names = {state.name: number for number, state in self._catalog.states.items()}
+        if run_id is not None:
+            names = {f"{run_id}.log": log_number(f"{run_id}.log")}
+        for _, log in sorted(names.items()):
+            yield from self._tasks_in(log, cell_id)
+
+    def _tasks_in(self, log: int, cell_id: str | None) -> Iterator[TaskRun]:
+        after, page = 0, [(0, 0)]
+        while page:
+            page = self._catalog.ask(lambda index: index.task_page(log, after, cell_id))  # noqa: B023 -- asked at once
+            for _, after in page:
+                payload = self._catalog.read(log, after, logs.TASK)
+                if payload is not None:
+                    yield decode(TaskRun, payload)
 
     # -- content -----------------------------------------------------------------------------------
 
     def has_blob(self, digest: Digest) -> bool:
         """Whether that content is here."""
-        return bool(self._catalog.ask(lambda index: index.blobs(digest))) or self._objects.has(digest)
+        return self._content.has(digest)
 
     def blob(self, digest: Digest) -> bytes:
         """Content by its digest, verified.
@@ -297,18 +283,7 @@ class Record:
         RecordBroken
             It is damaged. The record then no longer claims to have it.
         """
-        rows = self._catalog.ask(lambda index: index.blobs(digest))
-        for row in rows:
-            payload = self._catalog.read(row[1], row[2], b"".join(logs.CONTENT))
-            if payload is not None and digest_bytes(content := payload[logs.DIGEST_SIZE :]) == digest:
-                return content
-        if rows:
-            self._catalog.ask(lambda index: index.forget_blob(digest))
-            if not self._objects.has(digest):
-                raise RecordBroken(
-                    f"the content {digest} in {self.folder} is damaged; what needs it must run again"
-                )
-        return self._objects.read(digest)
+        return self._content.get(digest)
 
     def blob_to_file(self, digest: Digest, path: str | os.PathLike[str], mode: int = 0o644) -> None:
         """Put content at a path in one step, as a copy that may be edited; a folder's content makes a folder.
@@ -325,29 +300,14 @@ class Record:
         RecordUnwritable
             It cannot be written there.
         """
-        target = Path(path)
-        rows = self._catalog.ask(lambda index: index.blobs(digest))
-        if rows and rows[0][4]:
-            content = self.blob(digest)
-            assert is_tree(content)
-            restore_tree(target, parse(content), self._fill)
-        else:
-            restore_file(target, mode, lambda file: self._fill(digest, file))
-
-    def _fill(self, digest: Digest, file: int) -> None:
-        if self._objects.has(digest):
-            self._objects.copy(digest, file)
-            return
-        view = memoryview(self.blob(digest))
-        while view:
-            view = view[os.write(file, view) :]
+        self._content.to_file(digest, Path(path), mode)
 
     # -- checkpoints -------------------------------------------------------------------------------
 
     def locate(self, digest: Digest) -> Location | None:
         """Where a saved co-variable or buffer lies in a checkpoint file that is there."""
         rows = self._catalog.ask(lambda index: index.saved(digest))
-        for row in sorted(rows, key=lambda row: (self._catalog.name(row[1]), row[2]), reverse=True):
+        for row in sorted(rows, key=lambda row: (self._catalog.shelf.name(row[1]), row[2]), reverse=True):
             payload = self._catalog.read(row[1], row[2], logs.SAVED)
             if payload is not None and self.checkpoint_path(row[3]).exists():
                 return decode(Location, payload)
@@ -427,9 +387,10 @@ class Record:
 
     def close(self) -> None:
         """Close the files; runs that were not ended count as interrupted. May be called again."""
-        if self not in self._open:
+        if self._closed:
             return
-        self._open.discard(self)
+        self._closed = True
+        forks.forget(self)
         try:
             for writer in list(self._writers):
                 writer.abandon()
@@ -442,67 +403,14 @@ class Record:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # -- forks -------------------------------------------------------------------------------------
-
-    def _hold(self) -> None:
+    def hold(self) -> None:
+        """Called before a fork."""
         for writer in list(self._writers):
             writer.hold()
         self._catalog.hold()
 
-    def _unhold(self) -> None:
+    def unhold(self) -> None:
+        """Called after a fork, in the parent and in the child."""
         self._catalog.unhold()
         for writer in list(self._writers):
             writer.unhold()
-
-    @classmethod
-    def _before_fork(cls) -> None:
-        cls._holding = list(cls._open)
-        for record in cls._holding:
-            record._hold()
-
-    @classmethod
-    def _after_fork(cls) -> None:
-        for record in cls._holding:
-            record._unhold()
-        cls._holding = []
-
-    _holding: ClassVar[list[Record]] = []
-
-
-os.register_at_fork(
-    before=Record._before_fork, after_in_parent=Record._after_fork, after_in_child=Record._after_fork
-)
-
-
-def _make(path: Path, *, create: bool) -> None:
-    if not create:
-        raise RecordError(f"there is no record at {path}: `nbrewind audit` makes one")
-    with writing(path):
-        make_folder(path)
-        if any(
-            name not in _FOLDERS for name in os.listdir(path) if not name.startswith(("index.sqlite", "."))
-        ):
-            raise RecordError(
-                f"{path} holds other files and is no record: choose another folder with --record DIR"
-            )
-        for name in _FOLDERS:
-            make_folder(path / name)
-        about = {"schema": SCHEMA, "created": time.time(), "nbrewind": nbrewind.__version__}
-        write_atomically(path / "record.json", json.dumps(about, indent=1).encode() + b"\n")
-
-
-def _check_schema(path: Path) -> None:
-    try:
-        about = json.loads(path.read_bytes())
-        schema, version = int(about["schema"]), about.get("nbrewind", "")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RecordBroken(
-            f"{path} is damaged ({error!r}): put it back from a copy, "
-            f"or move {path.parent} away to record anew"
-        ) from error
-    if schema > SCHEMA:
-        raise RecordTooNew(
-            f"{path.parent} has schema {schema}, written by nbrewind {version or '(unknown)'}; "
-            f"this is nbrewind {nbrewind.__version__}, which reads up to schema {SCHEMA}: "
-            f"install nbrewind {version or 'newer'} or later"
-        )

@@ -1,4 +1,4 @@
-"""The pen of one run: appends to its log, stores content, and syncs in the background."""
+"""The pen of one run: appends to its log and stores content."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nbrewind.errors import RecordError, RecordUnwritable
 from nbrewind.record import log as logs
 from nbrewind.record.catalog import FLUSH_ROWS, Catalog
 from nbrewind.record.digests import digest_bytes, digest_file
-from nbrewind.record.disk import make_folder, remove, sync_path, unwritable, writing
+from nbrewind.record.disk import make_folder, remove, sync_path, writing
 from nbrewind.record.encoding import converter, to_dict, to_json
 from nbrewind.record.entries import (
     blob_row,
@@ -32,20 +32,24 @@ from nbrewind.record.locks import NotebookLock
 from nbrewind.record.log import LogWriter
 from nbrewind.record.model import CellRun, Digest, Location, Run, TaskRun
 from nbrewind.record.objects import INLINE_LIMIT, Objects
+from nbrewind.record.syncing import Syncer
 from nbrewind.record.trees import Entry, is_tree, manifest, walk
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-SYNC_SECONDS = 2.0
-_USED_BATCH = 512
-
 
 class RunWriter:
     """Writes one run; made by `Record.begin`. Safe in several threads, useless in a forked child.
 
-    Each entry is one system call: what a method wrote survives the end of the process, however it
-    comes. `sync` makes it survive the machine's; a thread does so every two seconds.
+    Each entry is one system call: what a method wrote survives the end of the process, however it comes. `sync` makes
+    it survive the machine's; a thread does so every two seconds. Every method raises `RecordUnwritable` when the disk
+    takes no more; what was recorded before is sound then, and later calls may succeed.
+
+    Attributes
+    ----------
+    run
+        The run, as it was begun or ended.
     """
 
     def __init__(
@@ -61,20 +65,17 @@ class RunWriter:
         self._folder, self._catalog, self._objects = folder, catalog, objects
         self._notebook_lock, self._release = lock, release
         self._lock = threading.RLock()
-        self._pid = os.getpid()
-        self._unsynced: list[Path] = []
+        self._pid, self._closed = os.getpid(), False
         self._used: list[Digest] = []
         self._checkpoints = 0
-        self._failure: RecordUnwritable | None = None
-        self._dirty, self._closing = threading.Event(), threading.Event()
+        begun = to_json(to_dict(run))
         with writing(folder):
-            self._log = LogWriter(catalog.runs / f"{run.id}.log")
-            begun = to_json(to_dict(run))
+            self._log = LogWriter(catalog.shelf.folder / f"{run.id}.log")
             self._log.append(logs.RUN, begun)
-        self._number = catalog.adopt(f"{run.id}.log", begun, self._log.end)
-        self._thread = threading.Thread(target=self._sync_now_and_then, name="nbrewind-sync", daemon=True)
-        self._dirty.set()
-        self._thread.start()
+        self._number = catalog.adopt(self._log.path.name, begun, self._log.end)
+        self._syncer = Syncer(folder, self._log, self._chore, beat=lock.soft)
+        self._syncer.wrote()
+        threading.Thread(target=converter, name="nbrewind-warm-up", daemon=True).start()
 
     @property
     def id(self) -> str:
@@ -82,6 +83,39 @@ class RunWriter:
         return self.run.id
 
     # -- entries -----------------------------------------------------------------------------------
+
+    def cell(self, cell_run: CellRun) -> None:
+        """Record a cell run; one of the same number replaces an earlier one."""
+        self._note_used()
+        plain = to_dict(cell_run)
+        self._append(
+            logs.CELL, to_json(plain), table="cells", row=lambda at: cell_row(self._number, at, plain)
+        )
+
+    def task(self, task_run: TaskRun) -> None:
+        """Record a task; it survives the end of the process at once."""
+        plain = to_dict(task_run)
+        self._append(
+            logs.TASK, to_json(plain), table="tasks", row=lambda at: task_row(self._number, at, plain)
+        )
+
+    def saved(self, digest: Digest, location: Location) -> None:
+        """Record where a co-variable or buffer was saved; the checkpoint file must have been committed."""
+        plain = saved_entry(digest, location)
+        self._append(
+            logs.SAVED, to_json(plain), table="saved", row=lambda at: saved_row(self._number, at, plain)
+        )
+
+    def used(self, key: Digest) -> None:
+        """Note that this run was served a task from the record, so that `Record.gc` keeps it."""
+        with self._lock:
+            self._used.append(key)
+
+    def _note_used(self) -> None:
+        with self._lock:
+            if self._used:
+                self._append(logs.USED, used_entry(list(dict.fromkeys(self._used))))
+                self._used.clear()
 
     def _append(
         self, kind: bytes, *parts: bytes, table: str = "", row: Callable[[int], Row] | None = None
@@ -91,63 +125,16 @@ class RunWriter:
             with writing(self._folder):
                 offset = self._log.append(kind, *parts)
             self._catalog.add(self._number, self._log.end, table, row(offset) if row else ())
-        self._dirty.set()
+        self._syncer.wrote()
 
     def _check_usable(self) -> None:
-        if self._closing.is_set():
+        if self._closed:
             raise RecordError(f"run {self.run.id} has ended and takes no more entries")
         if self._pid != os.getpid():
             raise RecordError(
                 f"run {self.run.id} is recorded by process {self._pid}; a forked child cannot write it"
             )
-        if self._failure is not None:
-            failure, self._failure = self._failure, None
-            raise failure
-
-    def cell(self, cell_run: CellRun) -> None:
-        """Record a cell run; one of the same number replaces an earlier one.
-
-        Raises
-        ------
-        RecordUnwritable
-            As every method of the writer: it was not recorded; what was recorded before is sound.
-        """
-        self._note_used()
-        plain = to_dict(cell_run)
-        self._append(
-            logs.CELL, to_json(plain), table="cells", row=lambda offset: cell_row(self._number, offset, plain)
-        )
-
-    def task(self, task_run: TaskRun) -> None:
-        """Record a task; it survives the end of the process at once."""
-        plain = to_dict(task_run)
-        self._append(
-            logs.TASK, to_json(plain), table="tasks", row=lambda offset: task_row(self._number, offset, plain)
-        )
-
-    def saved(self, digest: Digest, location: Location) -> None:
-        """Record where a co-variable or buffer was saved; the checkpoint file must have been committed."""
-        plain = saved_entry(digest, location)
-        self._append(
-            logs.SAVED,
-            to_json(plain),
-            table="saved",
-            row=lambda offset: saved_row(self._number, offset, plain),
-        )
-
-    def used(self, key: Digest) -> None:
-        """Note that this run was served a task from the record, so that `Record.gc` keeps it."""
-        with self._lock:
-            self._used.append(key)
-            full = len(self._used) >= _USED_BATCH
-        if full:
-            self._note_used()
-
-    def _note_used(self) -> None:
-        with self._lock:
-            keys, self._used = self._used, []
-            if keys:
-                self._append(logs.USED, used_entry(keys))
+        self._syncer.raise_failure()
 
     # -- content -----------------------------------------------------------------------------------
 
@@ -160,8 +147,7 @@ class RunWriter:
             As `digest_bytes` gives.
         """
         content = data if isinstance(data, bytes) else bytes(data)
-        digest = digest_bytes(content)
-        tree = is_tree(content)
+        digest, tree = digest_bytes(content), is_tree(content)
         if len(content) > INLINE_LIMIT and not tree:
             self._check_usable()
             self._stored(self._objects.put(digest, content))
@@ -171,7 +157,7 @@ class RunWriter:
                 raw_digest(digest),
                 content,
                 table="blobs",
-                row=lambda offset: blob_row(self._number, offset, digest, len(content), tree=tree),
+                row=lambda at: blob_row(self._number, at, digest, len(content), tree=tree),
             )
         return digest
 
@@ -187,8 +173,6 @@ class RunWriter:
         ------
         OSError
             The file cannot be read.
-        RecordUnwritable
-            The record cannot be written.
         """
         source = Path(path)
         if source.is_dir():
@@ -207,9 +191,7 @@ class RunWriter:
 
     def _stored(self, path: Path | None) -> None:
         if path is not None:
-            with self._lock:
-                self._unsynced.append(path)
-            self._dirty.set()
+            self._syncer.wrote(path)
 
     # -- checkpoints -------------------------------------------------------------------------------
 
@@ -219,23 +201,25 @@ class RunWriter:
         with self._lock:
             self._checkpoints += 1
             name = f"{self.run.id}-{self._checkpoints:04d}.h5"
-        folder = self._folder / "checkpoints"
-        with writing(folder):
-            make_folder(folder)
-        return name, folder / f".{name}.tmp"
+        with writing(self._folder):
+            make_folder(self._folder / "checkpoints")
+        return name, self._temporary(name)
 
     def commit_checkpoint(self, name: str) -> None:
         """Sync the file that was written at the temporary path, and give it its name."""
         self._check_usable()
-        folder = self._folder / "checkpoints"
-        with writing(folder):
-            sync_path(folder / f".{name}.tmp")
-            (folder / f".{name}.tmp").replace(folder / name)
-        self._stored(folder / name)
+        path = self._folder / "checkpoints" / name
+        with writing(self._folder):
+            sync_path(self._temporary(name))
+            self._temporary(name).replace(path)
+        self._stored(path)
 
     def discard_checkpoint(self, name: str) -> None:
         """Remove a temporary checkpoint that will not be committed."""
-        remove(self._folder / "checkpoints" / f".{name}.tmp")
+        remove(self._temporary(name))
+
+    def _temporary(self, name: str) -> Path:
+        return self._folder / "checkpoints" / f".{name}.tmp"
 
     # -- the disk ----------------------------------------------------------------------------------
 
@@ -243,34 +227,14 @@ class RunWriter:
         """Force all that was written to the disk."""
         self._check_usable()
         self._note_used()
-        self._sync()
+        self._syncer.sync()
 
-    def _sync(self) -> None:
-        self._dirty.clear()
-        with self._lock:
-            paths, self._unsynced = self._unsynced, []
-        with writing(self._folder):
-            for path in paths:
-                with suppress(FileNotFoundError):
-                    sync_path(path)
-            for folder in {path.parent for path in paths} | {self._log.path.parent}:
-                sync_path(folder)
-            self._log.sync()
-
-    def _sync_now_and_then(self) -> None:
-        converter()  # warms it up beside the kernel's start
-        while not self._closing.is_set():
-            self._dirty.wait(timeout=30 if self._notebook_lock.soft else None)
-            if self._closing.wait(SYNC_SECONDS):
-                return
-            self._notebook_lock.beat()
-            try:
-                self._sync()
-                self._catalog.flush(above=FLUSH_ROWS)
-            except RecordUnwritable as failure:
-                self._failure = failure  # told by the next call
-            except OSError as cause:
-                self._failure = unwritable(self._folder, cause)
+    def _chore(self) -> None:
+        """Called by the syncer's thread."""
+        self._notebook_lock.beat()
+        with suppress(RecordError):  # it ended this moment
+            self._note_used()
+        self._catalog.flush(above=FLUSH_ROWS)
 
     def hold(self) -> None:
         """Called before a fork."""
@@ -284,11 +248,12 @@ class RunWriter:
 
     def end(self, status: str) -> None:
         """End the run, sync, and give the lock back. Calling it again changes nothing."""
-        if self._closing.is_set() or self._pid != os.getpid():
+        if self._closed or self._pid != os.getpid():
             return
-        self._failure = None
         run = attrs.evolve(self.run, ended=time.time(), status=status)
         try:
+            with suppress(RecordUnwritable):  # told by what follows, if it lasts
+                self._check_usable()
             self._note_used()
             ended = to_json(to_dict(run))
             self._append(logs.END, ended)
@@ -300,13 +265,12 @@ class RunWriter:
     def abandon(self) -> None:
         """Stop writing without an end: the run counts as interrupted."""
         with self._lock:
-            if self._closing.is_set() or self._pid != os.getpid():
+            if self._closed or self._pid != os.getpid():
                 return
-            self._closing.set()
-            self._dirty.set()
-        self._thread.join()
+            self._closed = True
+        self._syncer.stop()
         try:
-            self._sync()
+            self._syncer.sync()
             self._catalog.flush()
         finally:
             self._log.close()

@@ -7,6 +7,7 @@ import dis
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from importlib.machinery import PathFinder
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
@@ -151,17 +152,22 @@ def _is_empty(cell: Any) -> bool:
 
 def _named_by(code: CodeType, names: Mapping[str, Any]) -> Iterator[str]:
     """Modules that code imports itself, or reaches through the globals that it looks up."""
-    for one in nested(code):
-        for each in dis.get_instructions(one):
-            if each.opname == "IMPORT_NAME":
-                yield str(each.argval)
-            elif each.opname == "LOAD_GLOBAL" and each.argval in names:
-                value = names[each.argval]
-                yield (
-                    value.__name__
-                    if isinstance(value, ModuleType)
-                    else str(getattr(value, "__module__", "") or "")
-                )
+    imported, looked_up = _names_in(code)
+    yield from imported
+    for name in looked_up:
+        value = names.get(name)
+        home = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", "")
+        yield str(home or "")
+
+
+@lru_cache(maxsize=4096)
+def _names_in(code: CodeType) -> tuple[frozenset[str], frozenset[str]]:
+    """What code imports, and which globals it looks up."""
+    instructions = [each for one in nested(code) for each in dis.get_instructions(one)]
+    return (
+        frozenset(str(each.argval) for each in instructions if each.opname == "IMPORT_NAME"),
+        frozenset(str(each.argval) for each in instructions if each.opname == "LOAD_GLOBAL"),
+    )
 
 
 def _imports_in(tree: ast.AST, package: str) -> Iterator[str]:

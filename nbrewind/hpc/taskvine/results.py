@@ -57,6 +57,8 @@ _METRICS = (
     "bytes_transferred",
 )
 
+_GROUPS = (("measured", _RESOURCES), ("allocated", _BOXES), ("requested", _BOXES))
+
 
 class Results:
     """Outputs of the tasks of one engine module."""
@@ -170,13 +172,15 @@ class Results:
                 del manager.making[output.path]
 
     def _returned(self, task: Any, ticket: Ticket) -> Returned:
-        metrics = {name: float(task.get_metric(name)) for name in _METRICS}
-        resources = {f"metric.{name}": value for name, value in metrics.items() if value > 0}
-        for group, names in (("measured", _RESOURCES), ("allocated", _BOXES), ("requested", _BOXES)):
-            found = getattr(task, f"resources_{group}")
+        pointer, metric = task._task, self._cvine.vine_task_get_metric
+        resources = {
+            f"metric.{name}": value for name in _METRICS if (value := float(metric(pointer, name))) > 0
+        }
+        for group, names in _GROUPS:
+            found = self._cvine.vine_task_get_resources(pointer, group)
             for name in names if found is not None else ():
                 value = getattr(found, name, -1)
-                if isinstance(value, int | float) and value >= 0:
+                if value >= 0:
                     resources[f"{group}.{name}"] = float(value)
         result = task.result
         host = f"{task.hostname or ''} {task.addrport or ''}".strip()
@@ -187,7 +191,7 @@ class Results:
             host=host,
             started=ticket.submitted,
             finished=time.time(),
-            seconds=metrics["time_workers_execute_last"] / 1e6,
+            seconds=resources.get("metric.time_workers_execute_last", 0) / 1e6,
             resources=resources,
             output=self._output(task),
             buffers=self._buffers(task) if task.successful() else {},

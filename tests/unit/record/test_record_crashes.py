@@ -24,7 +24,7 @@ from record_samples import a_cell, a_run, a_task
 from nbrewind.record.store import Record
 from nbrewind.record import catalog
 catalog.FLUSH_ROWS = 50
-from nbrewind.record import writer as module
+from nbrewind.record import syncing as module
 module.SYNC_SECONDS = 0.01
 writer = Record.open(sys.argv[1]).begin(a_run(sys.argv[2], sys.argv[2]))
 i = 0
@@ -213,7 +213,7 @@ def test_a_full_disk_at_the_end(record, folder, disk):
 
 
 def test_a_disk_that_fails_when_synced(record, monkeypatch):
-    monkeypatch.setattr("nbrewind.record.writer.SYNC_SECONDS", 0.02)
+    monkeypatch.setattr("nbrewind.record.syncing.SYNC_SECONDS", 0.02)
     writer = record.begin(a_run(run_id="r"))
 
     def fail(fd):
@@ -223,7 +223,7 @@ def test_a_disk_that_fails_when_synced(record, monkeypatch):
         patch.setattr(os, "fsync", fail)
         with pytest.raises(RecordUnwritable, match="quota"):
             writer.sync()
-        writer._failure = None
+        writer._syncer._failure = None
         with pytest.raises(RecordUnwritable, match="quota"):  # noqa: PT012 -- one of the next calls tells
             for key in range(100):
                 writer.task(a_task("r", key))
@@ -235,7 +235,7 @@ def test_a_disk_that_fails_when_synced(record, monkeypatch):
             break
         except RecordUnwritable:
             time.sleep(0.05)
-    writer._failure = None
+    writer._syncer._failure = None
     writer.sync()
     writer.end("ok")
 

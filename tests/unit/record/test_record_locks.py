@@ -125,7 +125,7 @@ class TestWithoutLocks:
             record.begin(a_run()).end("ok")
 
     def test_the_writer_gives_signs_of_life(self, folder, monkeypatch):
-        monkeypatch.setattr("nbrewind.record.writer.SYNC_SECONDS", 0.02)
+        monkeypatch.setattr("nbrewind.record.syncing.SYNC_SECONDS", 0.02)
         with Record.open(folder) as record:
             writer = record.begin(a_run())
             claim = folder / "locks" / "nb.ipynb.json"

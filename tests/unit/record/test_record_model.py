@@ -187,6 +187,8 @@ class RecordMachine(RuleBasedStateMachine):
                     task for task in self.tasks.values() if task.key == digest(key) and task.status == "done"
                 ]
                 assert record.task(digest(key)) == (done[-1] if done else None)
+                for writer in self.writers.values():
+                    writer._used.clear()  # to ask is to use, and what was used is kept
             for code in range(1, 5):
                 good = [c for c in self.cells.values() if c.code == digest(code) and c.status == "ok"]
                 assert list(record.traces(digest(code))) == sorted(good, key=lambda c: -c.started)

@@ -346,7 +346,7 @@ def test_a_forked_child_does_not_keep_the_lock(record, folder):
 
 
 def test_writing_is_synced_in_the_background(record, monkeypatch):
-    monkeypatch.setattr("nbrewind.record.writer.SYNC_SECONDS", 0.05)
+    monkeypatch.setattr("nbrewind.record.syncing.SYNC_SECONDS", 0.05)
     synced = threading.Event()
     real = os.fsync
     monkeypatch.setattr(os, "fsync", lambda fd: (real(fd), synced.set()))
