@@ -14,6 +14,7 @@ from nbrewind.hpc.options import EngineOptions
 from nbrewind.hpc.session import Session
 from nbrewind.tasks.content import Contents
 from nbrewind.tasks.identity import NotebookIdentity
+from nbrewind.state import register_opaque
 from nbrewind.tasks.memo import Journal, Memo
 
 __all__ = ["EngineOptions", "cell_finished", "install", "shutdown", "uninstall"]
@@ -54,6 +55,8 @@ def install(memo: Memo, journal: Journal, options: EngineOptions | None = None) 
     """
     global _installed
     uninstall()
+    for kind in taskvine.LIVING:
+        register_opaque(kind, "it lives in the engine; its cell makes it again")
     _installed = _Installed(memo, journal, options or EngineOptions())
     _installed.start()
 

@@ -20,16 +20,13 @@ from nbrewind.hpc.taskvine.books import (
 )
 from nbrewind.hpc.tickets import Hit, Returned, Ticket
 
-_RESOURCES = (
-    "cores",
+_BOXES = ("cores", "gpus", "memory", "disk")
+_ALWAYS = (*_BOXES, "wall_time", "start", "end")
+_MONITORED = (
+    "cpu_time",
     "cores_avg",
-    "gpus",
-    "memory",
     "virtual_memory",
     "swap_memory",
-    "disk",
-    "wall_time",
-    "cpu_time",
     "bandwidth",
     "bytes_read",
     "bytes_written",
@@ -38,10 +35,8 @@ _RESOURCES = (
     "total_files",
     "total_processes",
     "max_concurrent_processes",
-    "start",
-    "end",
 )
-_BOXES = ("cores", "gpus", "memory", "disk")
+"""Measured by the resource monitor alone, all or none."""
 _METRICS = (
     "time_when_submitted",
     "time_when_done",
@@ -50,14 +45,9 @@ _METRICS = (
     "time_when_retrieval",
     "time_workers_execute_last",
     "time_workers_execute_all",
-    "time_workers_execute_exhaustion",
-    "time_workers_execute_failure",
     "bytes_received",
     "bytes_sent",
-    "bytes_transferred",
 )
-
-_GROUPS = (("measured", _RESOURCES), ("allocated", _BOXES), ("requested", _BOXES))
 
 
 class Results:
@@ -173,15 +163,13 @@ class Results:
 
     def _returned(self, task: Any, ticket: Ticket) -> Returned:
         pointer, metric = task._task, self._cvine.vine_task_get_metric
-        resources = {
-            f"metric.{name}": value for name in _METRICS if (value := float(metric(pointer, name))) > 0
-        }
-        for group, names in _GROUPS:
-            found = self._cvine.vine_task_get_resources(pointer, group)
-            for name in names if found is not None else ():
-                value = getattr(found, name, -1)
-                if value >= 0:
-                    resources[f"{group}.{name}"] = float(value)
+        resources = {f"metric.{name}": float(metric(pointer, name)) for name in _METRICS}
+        measured = self._cvine.vine_task_get_resources(pointer, "measured")
+        _note(resources, "measured", measured, _ALWAYS)
+        if measured is not None and measured.cpu_time >= 0:
+            _note(resources, "measured", measured, _MONITORED)
+        for group in ("allocated", "requested"):
+            _note(resources, group, self._cvine.vine_task_get_resources(pointer, group), _BOXES)
         result = task.result
         host = f"{task.hostname or ''} {task.addrport or ''}".strip()
         return Returned(
@@ -214,3 +202,10 @@ class Results:
             for mount in task_book(task).outputs
             if mount.file.type() == self._cvine.VINE_BUFFER
         }
+
+
+def _note(resources: dict[str, float], group: str, found: Any, names: tuple[str, ...]) -> None:
+    for name in names if found is not None else ():
+        value = getattr(found, name)
+        if value >= 0:
+            resources[f"{group}.{name}"] = float(value)
