@@ -202,7 +202,9 @@ class Catalog:
         if row is None:
             return LogState(name, number)
         state = LogState(name, number, row.offset, row.torn, bytes(row.run))
-        state.growing = bool(state.run) and not state.ended and (number in self._own or self._alive(state.run))
+        state.growing = (
+            bool(state.run) and not state.ended and (number in self._own or self._alive(state.run))
+        )
         return state
 
     # -- what is new -------------------------------------------------------------------------------

@@ -56,15 +56,16 @@ def temporary_beside(path: Path) -> Path:
     return path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.tmp")
 
 
-def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Write a small file, synced, under its name in one step."""
+def write_atomically(path: Path, data: bytes, *, sync: bool = True) -> None:
+    """Write a small file of the owner's under its name in one step."""
     temporary = temporary_beside(path)
     try:
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with open(fd, "wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(fd)
+            if sync:
+                os.fsync(fd)
         temporary.replace(path)
     except BaseException:
         remove(temporary)

@@ -180,7 +180,7 @@ class NotebookLock:
             if not taken:
                 raise self._busy()
             self._mine = Holder.me(run, self.notebook)
-            write_atomically(self._claim, json.dumps(attrs.asdict(self._mine)).encode())
+            write_atomically(self._claim, json.dumps(attrs.asdict(self._mine)).encode(), sync=False)
 
     def _busy(self) -> RecordBusy:
         holder = self.holder()
