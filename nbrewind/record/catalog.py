@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,6 +29,7 @@ from nbrewind.record.shelf import SUFFIX, Shelf
 T = TypeVar("T")
 
 FLUSH_ROWS = 8192
+_BATCH = 1024
 _BEGINNING_SECONDS = 60.0
 _left_to_the_parent: list[Index] = []
 
@@ -231,8 +233,7 @@ class Catalog:
             reader = self.shelf.reader(state.number)
             if reader.size() > max(state.offset, state.torn):
                 live = self._is_live(state)
-                for found in reader.scan(state.offset):
-                    self._take(state, found, live=live)
+                self._take_all(state, reader.scan(state.offset), live=live)
         except (KeyError, FileNotFoundError):
             state.growing = False  # it went this moment
         except RecordBroken as error:
@@ -261,19 +262,26 @@ class Catalog:
         state.growing = state.growing and bool(state.run) and self._alive(state.run)
         return state.growing
 
-    def _take(self, state: LogState, found: Frame | Damage, *, live: bool) -> None:
-        if isinstance(found, Damage):
-            self._step_over(state, found, live=live)
-            return
-        if found.kind in (logs.RUN, logs.END):
-            state.run = found.payload
-            state.growing = state.growing and found.kind == logs.RUN
-        entry = index_row(state.number, found)
-        if entry is not None:
-            self.index.add(*entry)
-        state.offset = found.end
-        if self.index.pending >= 4 * FLUSH_ROWS:
-            self.flush()
+    def _take_all(self, state: LogState, found: Iterator[Frame | Damage], *, live: bool) -> None:
+        while batch := list(islice(found, _BATCH)):
+            tables: dict[str, list[Row]] = {}
+            for one in batch:
+                if isinstance(one, Damage):
+                    self._step_over(state, one, live=live)
+                elif entry := self._take(state, one):
+                    tables.setdefault(entry[0], []).append(entry[1])
+            for table, rows in tables.items():
+                self.index.add(table, *rows)
+            if self.index.pending >= 4 * FLUSH_ROWS:
+                self.flush()
+
+    @staticmethod
+    def _take(state: LogState, frame: Frame) -> tuple[str, Row] | None:
+        if frame.kind in (logs.RUN, logs.END):
+            state.run = frame.payload
+            state.growing = state.growing and frame.kind == logs.RUN
+        state.offset = frame.end
+        return index_row(state.number, frame)
 
     def _step_over(self, state: LogState, damage: Damage, *, live: bool) -> None:
         if damage.torn and live:

@@ -4,14 +4,22 @@ Two databases behind one connection. *main* is ``index.sqlite`` (``journal_mode`
 Lustre), written rarely and in one transaction; *tail* is private and takes every new entry at once. Queries
 see both. What was not yet moved to *main* when the process died is read from the logs again. A private index
 (read-only folder, no locks, damaged while in use) has a temporary *main*.
+
+Moving rows does not wait for the disk (``synchronous`` OFF), because a kernel would wait with it. Whoever moves rows
+leaves the mark of its machine's boot, and takes it away when it closes and has synced: a mark of another boot means
+that a machine may have stopped in between, and the file is made again. Should a stale page survive all that, it can
+only name an entry that is not what was asked for, and readers look.
 """
 
 from __future__ import annotations
 
 import os
+import socket
 import sqlite3
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -66,6 +74,13 @@ class Index:
     readonly
         Do not write the file.
 
+    Attributes
+    ----------
+    pending
+        Rows that are not in the file yet.
+    unclean
+        Whether a machine may have stopped while it wrote the file.
+
     Raises
     ------
     IndexFailedError
@@ -75,7 +90,7 @@ class Index:
     def __init__(self, path: Path | None, *, readonly: bool = False) -> None:
         self.path, self.readonly = path, readonly
         self._lock = threading.RLock()
-        self.pending = 0
+        self.pending, self.unclean, self._marked = 0, False, False
         try:
             self._db = self._connect()
         except sqlite3.Error as cause:
@@ -100,7 +115,7 @@ class Index:
             db.execute("PRAGMA " + pragma)
         if not self.readonly:
             db.execute(f"PRAGMA main.journal_mode={'TRUNCATE' if self.path else 'MEMORY'}")
-            db.execute(f"PRAGMA main.synchronous={'NORMAL' if self.path else 'OFF'}")
+            db.execute("PRAGMA main.synchronous=OFF")
             self._make_main(db)
         self._make(db, "tail")
         self._verify(db)
@@ -114,6 +129,7 @@ class Index:
             self._make(db, "main")
             columns = "log INTEGER PRIMARY KEY, name TEXT, offset INTEGER, torn INTEGER, run BLOB"
             db.execute(f"CREATE TABLE main.logs ({columns})")
+            db.execute("CREATE TABLE main.marks (boot TEXT PRIMARY KEY)")
             db.execute(f"PRAGMA main.user_version={SCHEMA}")
         db.execute("COMMIT")
 
@@ -133,23 +149,32 @@ class Index:
             raise sqlite3.DatabaseError("the index has another schema")
         for table in (*_TABLES, "logs"):
             db.execute(f"SELECT 1 FROM main.{table} LIMIT 1").fetchone()
+        self.unclean = any(boot != _boot() for (boot,) in db.execute("SELECT boot FROM main.marks"))
 
     # -- writing -----------------------------------------------------------------------------------
 
-    def add(self, table: str, row: Row) -> None:
-        """Index one entry, visible at once in this process."""
-        self.add_many([(table, row)])
-
-    def add_many(self, rows: Sequence[tuple[str, Row]]) -> None:
-        """Index several."""
+    def add(self, table: str, *rows: Row) -> None:
+        """Index entries, visible at once in this process."""
+        insert = f"INSERT OR REPLACE INTO tail.{table} VALUES ({','.join('?' * len(rows[0]))})"
         with self._lock:
-            if len(rows) > 1:
-                self._run("BEGIN")
-            for table, row in rows:
-                self._run(f"INSERT OR REPLACE INTO tail.{table} VALUES ({','.join('?' * len(row))})", row)
-            if len(rows) > 1:
-                self._run("COMMIT")
+            if len(rows) == 1:
+                self._run(insert, rows[0])
+            else:
+                with self._transaction("BEGIN"):
+                    self._db.executemany(insert, rows)
             self.pending += len(rows)
+
+    @contextmanager
+    def _transaction(self, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
+        with self._lock:
+            try:
+                self._db.execute(begin)
+                yield
+                self._db.execute("COMMIT")
+            except sqlite3.Error as cause:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise IndexFailedError(cause) from cause
 
     def flush(self, progress: Iterable[Progress]) -> bool:
         """Move the tail into the file; false when that is not possible now (nothing is lost then).
@@ -164,15 +189,11 @@ class Index:
         with self._lock:
             self._check_same_file()
             try:
-                self._db.execute("BEGIN IMMEDIATE")
-                self._move(progress)
-                self._db.execute("COMMIT")
-            except sqlite3.Error as cause:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                failure = IndexFailedError(cause)
+                with self._transaction():
+                    self._move(progress)
+            except IndexFailedError as failure:
                 if failure.remedy != "avoid":
-                    raise failure from cause
+                    raise
                 return False
             self.pending = 0
             return True
@@ -190,6 +211,8 @@ class Index:
             raise failure
 
     def _move(self, progress: Iterable[Progress]) -> None:
+        self._db.execute("INSERT OR IGNORE INTO main.marks VALUES (?)", (_boot(),))
+        self._marked = True
         for table in _TABLES:
             self._db.execute(f"INSERT OR REPLACE INTO main.{table} SELECT * FROM tail.{table}")
             self._db.execute(f"DELETE FROM tail.{table}")
@@ -202,14 +225,15 @@ class Index:
 
     def forget(self, logs: Iterable[int]) -> None:
         """Drop all that was known of some logs."""
-        with self._lock:
-            for log in logs:
+        numbers = [(log,) for log in logs]
+        if not numbers:
+            return
+        with self._transaction():
+            for schema in ("tail",) if self.readonly else ("tail", "main"):
                 for table in ("cells", "tasks", "blobs", "saved"):
-                    self._run(f"DELETE FROM tail.{table} WHERE log=?", (log,))
-                    if not self.readonly:
-                        self._run(f"DELETE FROM main.{table} WHERE log=?", (log,))
-                if not self.readonly:
-                    self._run("DELETE FROM main.logs WHERE log=?", (log,))
+                    self._db.executemany(f"DELETE FROM {schema}.{table} WHERE log=?", numbers)
+            if not self.readonly:
+                self._db.executemany("DELETE FROM main.logs WHERE log=?", numbers)
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -294,11 +318,24 @@ class Index:
         if self.readonly or self.path is None:
             return
         gone = [(path,) for (path,) in self._run("SELECT path FROM main.files") if not os.path.exists(path)]
-        for path in gone:
-            self._run("DELETE FROM main.files WHERE path=?", path)
+        with self._transaction():
+            self._db.executemany("DELETE FROM main.files WHERE path=?", gone)
         self._run("VACUUM main")
 
     def close(self) -> None:
-        """Close the file; what is still in the tail is read from the logs next time."""
+        """Close the file, synced; what is still in the tail is read from the logs next time."""
         with self._lock:
+            if self._marked and self.path is not None:
+                with suppress(sqlite3.Error):
+                    self._db.execute("PRAGMA main.synchronous=FULL")
+                    self._db.execute("DELETE FROM main.marks WHERE boot=?", (_boot(),))
             self._db.close()
+
+
+@cache
+def _boot() -> str:
+    """Name of this boot of this machine."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return socket.gethostname()

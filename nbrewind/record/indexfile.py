@@ -29,9 +29,12 @@ class IndexFile:
             return self._readable() if self.readonly else self._replaced()
         self._guard = self._guard or self._shared()
         try:
-            return Index(self._path, readonly=self.readonly)
+            index = Index(self._path, readonly=self.readonly)
         except IndexFailedError as failure:
             return self.open(failure.remedy if failure.remedy != "reopen" else "avoid")
+        if index.unclean and not self.readonly:
+            return self._replaced(index)
+        return index
 
     def _readable(self) -> Index:
         """The file as it is if it can be read, else a private index."""
@@ -42,12 +45,15 @@ class IndexFile:
                 pass
         return Index(None)
 
-    def _replaced(self) -> Index:
+    def _replaced(self, doubtful: Index | None = None) -> Index:
+        """A new file, if nobody uses the old one; else the one that is in doubt, or a private one."""
         self.release()
         sole = FileLock(self._guard_path, exclusive=True)
         try:
             if not sole.acquire():
-                return Index(None)
+                return doubtful or Index(None)
+            if doubtful is not None:
+                doubtful.close()
             for name in (self._path.name, self._path.name + "-journal"):
                 remove(self._path.with_name(name))
             return Index(self._path)

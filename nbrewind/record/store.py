@@ -108,7 +108,9 @@ class Record:
         RecordBusy
             Another live process records this notebook here, or is collecting garbage.
         RecordUnwritable
-            The folder takes no files, or was opened read-only.
+            The folder takes no files.
+        RecordError
+            It was opened read-only.
         UsageError
             The name is taken, or no name for a file.
         """
@@ -231,7 +233,9 @@ class Record:
 
     def _cell(self, row: Row) -> CellRun | None:
         payload = self._catalog.read(row[0], row[1], logs.CELL)
-        return None if payload is None else decode(CellRun, payload)
+        cell = None if payload is None else decode(CellRun, payload)
+        asked = cell is not None and (cell.run, cell.seq, pack_digest(cell.code)) == row[2:5]
+        return cell if asked else None
 
     # -- tasks -------------------------------------------------------------------------------------
 
@@ -243,10 +247,11 @@ class Record:
             done, key=lambda row: (row[4], self._catalog.shelf.name(row[0]), row[1]), reverse=True
         ):
             payload = self._catalog.read(row[0], row[1], logs.TASK)
-            if payload is not None:
+            task = None if payload is None else decode(TaskRun, payload)
+            if task is not None and task.key == key and task.status == "done":
                 for writer in list(self._writers):
                     writer.used(key)
-                return decode(TaskRun, payload)
+                return task
         return None
 
     def tasks(self, run_id: str | None = None, cell_id: str | None = None) -> Iterator[TaskRun]:
@@ -309,8 +314,10 @@ class Record:
         rows = self._catalog.ask(lambda index: index.saved(digest))
         for row in sorted(rows, key=lambda row: (self._catalog.shelf.name(row[1]), row[2]), reverse=True):
             payload = self._catalog.read(row[1], row[2], logs.SAVED)
-            if payload is not None and self.checkpoint_path(row[3]).exists():
-                return decode(Location, payload)
+            if payload is not None and from_json(payload)["digest"] == digest:
+                location = decode(Location, payload)
+                if self.checkpoint_path(location.file).exists():
+                    return location
         return None
 
     def checkpoint_path(self, file: str) -> Path:

@@ -8,7 +8,7 @@ import traceback
 import pytest
 from record_samples import a_cell, a_run, a_task, digest
 
-from nbrewind.errors import RecordUnwritable
+from nbrewind.errors import RecordBroken, RecordUnwritable
 from nbrewind.record.index import Index
 from nbrewind.record.model import Location
 from nbrewind.record.store import Record
@@ -235,3 +235,65 @@ def as_nobody(tmp_path):
         assert os.waitpid(child, 0)[1] == 0
 
     return run
+
+
+class TestStoppedMachines:
+    @staticmethod
+    def mark(folder, boot):
+        with sqlite3.connect(folder / "index.sqlite") as db:
+            db.execute("INSERT INTO marks VALUES (?)", (boot,))
+            db.execute("DELETE FROM tasks WHERE offset % 2")  # as pages that were lost
+        db.close()
+
+    def test_after_the_machine_stopped_the_index_is_made_again(self, filled, expected):
+        self.mark(filled, "another boot")
+        with Record.open(filled) as record:
+            assert answers(record) == expected
+            assert not record._catalog.index.unclean
+
+    def test_a_process_that_died_does_not_matter(self, filled, expected, monkeypatch):
+        inode = (filled / "index.sqlite").stat().st_ino
+        with Record.open(filled) as record:
+            record.begin(a_run("other.ipynb")).put(b"x")
+            record._catalog.flush()
+            with Record.open(filled) as other:
+                assert not other._catalog.index.unclean
+            monkeypatch.setattr(record._catalog.index, "_marked", False)
+        with Record.open(filled) as record:
+            assert answers(record)[1:] == expected[1:]
+        assert (filled / "index.sqlite").stat().st_ino == inode
+
+    def test_not_while_somebody_uses_it(self, filled):
+        with Record.open(filled) as record:
+            self.mark(filled, "the boot of another host")
+            with Record.open(filled) as other:
+                assert other._catalog.index.unclean
+                assert len(list(other.traces(digest(1)))) == 3
+            assert len(list(record.traces(digest(1)))) == 3
+
+    def test_a_clean_end_leaves_no_mark(self, filled):
+        db = sqlite3.connect(filled / "index.sqlite")
+        assert db.execute("SELECT * FROM marks").fetchall() == []
+        db.close()
+
+
+def test_an_index_that_names_other_entries(filled):
+    """Rows that lead to another task, cell or place are not believed."""
+    db = sqlite3.connect(filled / "index.sqlite")
+    (offset,) = db.execute("SELECT max(offset) FROM tasks").fetchone()
+    db.execute("UPDATE OR REPLACE tasks SET key = ? WHERE offset = ?", (b"\x03" + bytes(20), offset))
+    db.execute("UPDATE cells SET code = ?", (b"\x03" + bytes(20),))
+    db.execute("UPDATE saved SET digest = ?", (b"\x03" + bytes(20),))
+    db.execute("UPDATE blobs SET digest = ?", (b"\x03" + bytes(20),))
+    db.commit()
+    db.close()
+    with Record.open(filled) as record:
+        nothing = "b3:" + "0" * 40
+        assert record.task(nothing) == record.task(digest(0)) != None  # noqa: E711
+        assert record.task(nothing).key == nothing
+        assert list(record.traces(nothing)) == []
+        assert record.locate(nothing) is None
+        with pytest.raises(RecordBroken):
+            record.blob(nothing)
+        with pytest.raises(KeyError):
+            record.blob(nothing)
