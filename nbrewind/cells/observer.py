@@ -111,7 +111,9 @@ class Observer:
         """Variables that the cell could touch, for restoring their values before it runs."""
         if code.opens:
             return set(self.variables.names())
-        return self.variables.closure((code.mentioned | code.names.deletes) & self.variables.names())
+        known = self.variables.names()
+        named = code.mentioned | code.names.deletes | self.variables.dependents(code.names.stores)
+        return self.variables.closure(named & known)
 
     def _names_read(self, code: CellCode) -> set[str]:
         """Names whose value from before the cell it may have seen."""

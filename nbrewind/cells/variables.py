@@ -7,12 +7,16 @@ the value yet. Versions are digests, so decisions need no values.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import FunctionType
 from typing import Any, Protocol
 
 from attrs import evolve, frozen
 
 from nbrewind.cells.code import is_history
 from nbrewind.record.model import Covariable, Digest
+
+
+_DEFINITIONS = (type, FunctionType)
 
 
 class AnalyserLike(Protocol):
@@ -127,6 +131,11 @@ class Variables:
                 pending |= set(self._analyser.references(name)) - found
         return found
 
+    def dependents(self, names: Iterable[str]) -> set[str]:
+        """Variables that refer to these by name: an instance keeps its class when the name is bound to another."""
+        wanted = set(names)
+        return {name for name, held in self._current.items() if wanted and not wanted.isdisjoint(held.needs)}
+
     # -- around a cell that runs
 
     def begin(self) -> None:
@@ -149,7 +158,9 @@ class Variables:
         deleted = tuple(sorted(n for n in self._current if n not in now and n not in self._lazy))
         for name in rebound:
             self._lazy.discard(name)
-        candidates = self._reachable(set(read) | rebound | set(deleted)) & now
+        redefined = {name for name in rebound | set(deleted) if isinstance(before.get(name), _DEFINITIONS)}
+        touched = set(read) | rebound | set(deleted) | self.dependents(redefined)
+        candidates = self._reachable(touched) & now
         fresh = self._analyser.covariables(candidates)
         touched = set(read) | rebound
         written = [new for new in fresh if self._differs(new, rebound, touched)]

@@ -16,6 +16,7 @@ import numpy as np
 from nbrewind.state.buffers import CHUNK
 from nbrewind.state.canonical import Plan, Walk, each
 from nbrewind.state.memory import stretch
+from nbrewind.state.registry import home
 
 Parts = tuple[bytes, Sequence[Any]]
 Array = np.ndarray[Any, Any]
@@ -40,7 +41,7 @@ def _tag(kind: type) -> bytes:
     return (
         b"ndarray"
         if kind is np.ndarray
-        else f"numpy {kind.__module__.partition('.')[0]}.{kind.__name__}".encode()
+        else f"numpy {home(kind).partition('.')[0]}.{kind.__name__}".encode()
     )
 
 

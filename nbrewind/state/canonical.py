@@ -27,6 +27,7 @@ from nbrewind.record.model import Digest
 from nbrewind.state.buffers import NAME_BYTES, BufferDigests
 from nbrewind.state.guard import HookError
 from nbrewind.state.memory import Stretch, of_bytes, overlapping
+from nbrewind.state.registry import home
 
 MARSHAL = 2
 """The last version that says neither which strings are interned nor which objects are one."""
@@ -212,7 +213,7 @@ class Walk:
     def refuse(self, value: Any, why: str) -> None:
         """Say that this value has no canonical form; the walk goes on, for what it shares."""
         kind = type(value)
-        self.refused = self.refused or f"{kind.__module__}.{kind.__qualname__}: {why}"
+        self.refused = self.refused or f"{home(kind)}.{kind.__qualname__}: {why}"
         self.emit(b"refused")
 
     def sorted_set(self, values: Collection[Any], owner: int) -> list[Any]:

@@ -8,6 +8,7 @@ import gc
 import marshal
 import sys
 import types
+import typing
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from nbrewind.state.canonical import MARSHAL, Plan, Walk, each
 from nbrewind.state.functions import code_identity, global_names
 from nbrewind.state.guard import HookError
 from nbrewind.state.names import NOTEBOOK, bound, could_be_variable, importable
+from nbrewind.state.registry import home
 
 Parts = tuple[bytes, Sequence[Any]]
 
@@ -178,7 +180,7 @@ def _class(walk: Walk, kind: type) -> Parts:
     found = class_contents(kind)
     contents = [(name, found[name]) for name in sorted(found) if name not in members]
     params = vars(kind).get("__dataclass_params__")
-    return _text(kind.__module__, kind.__name__, kind.__qualname__), (
+    return _text(home(kind), kind.__name__, kind.__qualname__), (
         type(kind),
         kind.__bases__,
         repr(params) if params is not None else None,
@@ -257,6 +259,13 @@ def _cached(walk: Walk, value: functools.cached_property[Any]) -> Parts:
     return _text(value.attrname), (value.func,)
 
 
+def _type_variable(walk: Walk, value: typing.TypeVar) -> Parts:
+    return _text(value.__name__, value.__covariant__, value.__contravariant__), (
+        value.__bound__,
+        value.__constraints__,
+    )
+
+
 CLASSES = Plan(b"class", named_or(_class))
 PLANS: dict[type, Plan] = {
     types.FunctionType: Plan(b"function", named_or(_function)),
@@ -270,6 +279,7 @@ PLANS: dict[type, Plan] = {
     types.MappingProxyType: Plan(b"mappingproxy", each(_proxy)),
     functools.partial: Plan(b"partial", each(_partial)),
     functools.cached_property: Plan(b"cached_property", each(_cached)),
+    typing.TypeVar: Plan(b"type variable", named_or(_type_variable)),
     property: Plan(b"property", each(_property, links=False)),
     staticmethod: Plan(b"staticmethod", each(_wrapped, links=False)),
     classmethod: Plan(b"classmethod", each(_wrapped, links=False)),

@@ -77,7 +77,7 @@ def _long(value: Any) -> bool:
 
 
 def _library(value: Any, kind: type) -> str:
-    top = kind.__module__.partition(".")[0] if isinstance(kind.__module__, str) else ""
+    top = str(getattr(kind, "__module__", "")).partition(".")[0]
     if top not in ("numpy", "pandas", "scipy", "torch", "datetime", "decimal", "pathlib", "fractions"):
         return ""
     shape = getattr(value, "shape", None)

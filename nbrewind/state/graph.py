@@ -14,6 +14,7 @@ from nbrewind.state.canonical import BASIC, Scope, Walk
 from nbrewind.state.guard import watching
 from nbrewind.state.memory import overlapping
 from nbrewind.state.plans import Plans
+from nbrewind.state.registry import home
 
 
 @frozen
@@ -44,7 +45,7 @@ class Measure:
     @property
     def portable(self) -> bool:
         """Whether any version of Python can load it: no code, and only classes that change slowly."""
-        return all(kind in BASIC or kind.__module__.partition(".")[0] in _PORTABLE for kind in self.types)
+        return all(kind in BASIC or home(kind).partition(".")[0] in _PORTABLE for kind in self.types)
 
     @classmethod
     def of(cls, walk: Walk) -> Measure:

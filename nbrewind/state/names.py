@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 NOTEBOOK = "__main__"
+HEAP = 1 << 9
+"""`Py_TPFLAGS_HEAPTYPE`: set on classes written in Python, and on some written in C."""
 
 
 def importable(value: Any) -> str | None:

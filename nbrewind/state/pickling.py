@@ -17,6 +17,7 @@ import os
 import pickle
 import sys
 import types
+import typing
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -28,8 +29,8 @@ from nbrewind.state.code import made_by_namedtuple, memory_place
 from nbrewind.state.functions import source_of
 from nbrewind.state.guard import HookError, attempt
 from nbrewind.state.memory import stretch
-from nbrewind.state.names import NOTEBOOK, bound, importable
-from nbrewind.state.registry import REGISTRY, register_reducer
+from nbrewind.state.names import HEAP, NOTEBOOK, bound, importable
+from nbrewind.state.registry import REGISTRY, home, register_reducer
 
 OUT_OF_BAND = 4096
 """Memory from this size on is kept out of the stream, in bytes."""
@@ -161,7 +162,7 @@ class Pickler(pickle.Pickler):
             return lambda value: own(value)
         entry = REGISTRY.of(kind)
         if entry is not None and entry.opaque:
-            why = f"{kind.__module__}.{kind.__qualname__}: {entry.opaque}"
+            why = f"{home(kind)}.{kind.__qualname__}: {entry.opaque}"
             return _refusing(why)
         if entry is not None and entry.reduce is not None:
             return entry.reduce
@@ -171,9 +172,13 @@ class Pickler(pickle.Pickler):
             return self._function
         if kind is types.CellType:
             return self._cell
-        if kind.__module__ == "numpy" and kind.__name__ == "ndarray":
+        if kind is typing.TypeVar:
+            return self._type_variable
+        if issubclass(kind, BaseException) and plain_exception(kind):
+            return _reduce_exception
+        if home(kind) in ("numpy", "numpy.ma") and kind.__name__ == "ndarray":
             return self._array
-        return _REDUCERS.get(kind)
+        return _REDUCERS.get(kind) or _numpy_reducer(kind)
 
     # What goes by name.
 
@@ -223,7 +228,9 @@ class Pickler(pickle.Pickler):
         name = self._name(kind)
         if name is not None:
             return _marked.reference, (name,)
-        own = {key: vars(kind)[key] for key in ("__module__", "__slots__") if key in vars(kind)}
+        own = {
+            key: vars(kind)[key] for key in ("__module__", "__slots__", "__orig_bases__") if key in vars(kind)
+        }
         own["__qualname__"] = kind.__qualname__
         state = saved_contents(kind), _registered(kind)
         function, arguments = self._made(kind, own)
@@ -233,9 +240,8 @@ class Pickler(pickle.Pickler):
         names = vars(kind)
         if issubclass(kind, enum.Enum):
             members = {name: each._value_ for name, each in kind._member_map_.items()}
-            maker = names.get("_new_member_")
-            if isinstance(maker, types.FunctionType) and not importable(maker):
-                own["__new__"] = maker
+            if "__new_member__" in names:
+                own["__new__"] = names["__new_member__"]
             own.update({name: names[name] for name in _ENUM_HOOKS if isinstance(names.get(name), _WRITTEN)})
             own.pop("__slots__", None)
             return _marked.enum_class, (kind.__name__, kind.__bases__, members, own)
@@ -246,6 +252,19 @@ class Pickler(pickle.Pickler):
             )
             return _marked.named_tuple, (kind.__name__, fields, defaults, kind.__module__)
         return _marked.plain_class, (type(kind), kind.__name__, kind.__bases__, own)
+
+    def _type_variable(self, value: typing.TypeVar) -> Reduced:
+        name = self._name(value)
+        if name is not None or importable(value):
+            return (_marked.reference, (name,)) if name else value.__name__
+        how = (value.__covariant__, value.__contravariant__)
+        return rebuild.type_variable, (
+            value.__name__,
+            value.__constraints__,
+            value.__bound__,
+            how,
+            value.__module__,
+        )
 
     # Memory.
 
@@ -367,6 +386,52 @@ def _reduce_method(method: Any) -> Reduced:
     return NotImplemented
 
 
+def plain_exception(kind: type) -> bool:
+    """Whether an exception class of the notebook keeps nothing but arguments and attributes."""
+    definers = {
+        name: next(base for base in kind.__mro__ if name in vars(base)) for name in ("__new__", "__reduce__")
+    }
+    static = next(base for base in kind.__mro__ if not base.__flags__ & HEAP)
+    defined = any(base.__flags__ & HEAP for base in definers.values())
+    return kind is not static and not defined and static.__basicsize__ == BaseException.__basicsize__
+
+
+def _reduce_exception(error: BaseException) -> Reduced:
+    """Make it without calling ``__init__``, which may want other arguments than it passes on."""
+    return rebuild.exception, (type(error), error.args), vars(error) or None
+
+
+def _numpy_reducer(kind: type) -> Callable[[Any], Reduced] | None:
+    if "numpy" not in sys.modules:
+        return None
+    import numpy as np
+
+    if not issubclass(kind, np.ndarray):
+        return None
+    if kind is np.ma.MaskedArray:
+        return _reduce_masked
+    return _reduce_subclass if kind.__reduce__ is np.ndarray.__reduce__ else None
+
+
+def _reduce_masked(array: Any) -> Reduced:
+    import numpy as np
+
+    mask = None if array.mask is np.ma.nomask else np.asarray(array.mask)
+    return rebuild.masked, (
+        np.asarray(array.data),
+        mask,
+        array._fill_value,
+        bool(array.hardmask),
+        vars(array)["_optinfo"],
+    )
+
+
+def _reduce_subclass(array: Any) -> Reduced:
+    import numpy as np
+
+    return rebuild.subclass, (array.view(np.ndarray), type(array), getattr(array, "__dict__", None))
+
+
 def _refusing(why: str) -> Callable[[Any], Reduced]:
     def refuse(value: Any) -> Reduced:
         raise Unsaveable(why)
@@ -383,7 +448,7 @@ _ENUM_HOOKS = ("__init__", "_generate_next_value_", "_missing_")
 _ENUM_MACHINERY = (
     "_generate_next_value_", "_missing_", "_new_member_", "_use_args_", "_member_type_", "_value_repr_",
     "_member_names_", "_member_map_", "_value2member_map_", "_unhashable_values_", "_hashable_values_",
-    "_unhashable_values_map_", "__reduce_ex__", "__doc__", "_flag_mask_", "_singles_mask_", "_all_bits_",
+    "_unhashable_values_map_", "__reduce_ex__", "__doc__", "__new_member__", "_flag_mask_", "_singles_mask_", "_all_bits_",
     "_inverted_", "__or__", "__and__", "__xor__", "__ror__", "__rand__", "__rxor__", "__invert__", "_boundary_",
     "__format__", "__repr__", "__str__", "_add_alias_", "_add_value_alias_",
 )  # fmt: skip

@@ -15,13 +15,10 @@ from typing import Any
 from nbrewind.state import code, standard
 from nbrewind.state.canonical import BASIC, Plan, Walk, each
 from nbrewind.state.guard import HookError, attempt
-from nbrewind.state.names import NOTEBOOK, importable
-from nbrewind.state.registry import REGISTRY, Entry, qualified
+from nbrewind.state.names import HEAP, NOTEBOOK, importable
+from nbrewind.state.registry import REGISTRY, Entry, home, qualified
 
 Parts = tuple[bytes, Sequence[Any]]
-
-_HEAP = 1 << 9
-"""`Py_TPFLAGS_HEAPTYPE`: set on classes written in Python, and on some written in C."""
 
 
 class Plans:
@@ -37,10 +34,18 @@ class Plans:
         if plan is None or self._version != REGISTRY.version:
             if self._version != REGISTRY.version:
                 self._plans = dict(BASIC)
-            plan = self._plans.get(kind) or BASIC.get(kind) or _plan(kind)
+            plan = self._plans.get(kind) or BASIC.get(kind) or _planned(kind)
             self._plans[kind] = plan
             self._version = REGISTRY.version
         return plan
+
+
+def _planned(kind: type) -> Plan:
+    """The plan of a type; one whose class cannot even be looked at is not compared."""
+    try:
+        return _plan(kind)
+    except Exception as error:  # noqa: BLE001 - metaclasses and extension types may raise anything
+        return _registered(kind, Entry(opaque=f"its class cannot be examined ({type(error).__name__}: {error})"))
 
 
 def _plan(kind: type) -> Plan:
@@ -60,7 +65,7 @@ def _plan(kind: type) -> Plan:
         return Plan(_tag(kind), code.named_or(_reduced))
     immutable = qualified(kind) in _IMMUTABLE
     if immutable or not _plain(kind):
-        if kind.__module__ == NOTEBOOK:
+        if home(kind) == NOTEBOOK:
             return Plan(
                 _tag(kind), _typed(kind, each(functools.partial(_reduced_and_raw, _attributes(kind))))
             )
@@ -116,7 +121,7 @@ def _tells(value: Any) -> bool:
     """Whether to follow it: containers and instances of the notebook, not what leads to the whole interpreter."""
     if type(value) is dict:
         return "__spec__" not in value and "__builtins__" not in value
-    return type(value) in (list, tuple, set) or type(value).__module__ in (NOTEBOOK, "numpy")
+    return type(value) in (list, tuple, set) or home(type(value)) in (NOTEBOOK, "numpy")
 
 
 def _own_digest(walk: Walk, value: Any) -> Parts:
@@ -133,7 +138,7 @@ _LIBRARIES = {
 def _from_library(kind: type) -> Plan | None:
     """The plan that our module for a library has for a type or a base of it."""
     for base in kind.__mro__:
-        name = _LIBRARIES.get((base.__module__ or "").partition(".")[0])
+        name = _LIBRARIES.get(home(base).partition(".")[0])
         if name is None or (name not in sys.modules and not _import(name)):
             continue
         plan: Plan | None = sys.modules[name].plan_for(kind, base)
@@ -186,7 +191,7 @@ def _plain(kind: type) -> bool:
     if any(
         name in vars(base) for base in kind.__mro__[:-1] for name in ("__getnewargs__", "__getnewargs_ex__")
     ):
-        return _base(kind) in (str, int, float, bytes, tuple, frozenset) and kind.__flags__ & _HEAP != 0
+        return _base(kind) in (str, int, float, bytes, tuple, frozenset) and kind.__flags__ & HEAP != 0
     base = _base(kind)
     if base not in _CONTENT and base is not object:
         return False
@@ -196,11 +201,11 @@ def _plain(kind: type) -> bool:
 
 
 def _base(kind: type) -> type:
-    return next(base for base in kind.__mro__ if not base.__flags__ & _HEAP)
+    return next(base for base in kind.__mro__ if not base.__flags__ & HEAP)
 
 
 def _members(kind: type) -> list[Any]:
-    found = [vars(base) for base in kind.__mro__ if base.__flags__ & _HEAP]
+    found = [vars(base) for base in kind.__mro__ if base.__flags__ & HEAP]
     return [each for names in found for each in names.values() if type(each) is types.MemberDescriptorType]
 
 

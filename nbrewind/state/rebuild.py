@@ -16,6 +16,7 @@ import linecache
 import marshal
 import pickle
 import types
+import typing
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
@@ -215,6 +216,39 @@ def readonly(array: Any) -> Any:
     return array
 
 
+def masked(data: Any, mask: Any, fill: Any, hard: bool, info: dict[str, Any]) -> Any:
+    """A masked array; without a mask it keeps having none."""
+    import numpy as np
+
+    found: Any = np.ma.MaskedArray(data, mask=np.ma.nomask if mask is None else mask, hard_mask=hard)
+    found._fill_value = fill
+    found._optinfo.update(info)
+    return found
+
+
+def subclass(array: Any, kind: type, state: dict[str, Any] | None) -> Any:
+    """An array as one of a class of the notebook or a library."""
+    found = array.view(kind)
+    if state:
+        found.__dict__.update(state)
+    return found
+
+
+def exception(kind: type[BaseException], arguments: tuple[Any, ...]) -> BaseException:
+    """An exception, without calling its class's ``__init__``."""
+    return kind.__new__(kind, *arguments)
+
+
+def type_variable(
+    name: str, constraints: tuple[Any, ...], bound: Any, variance: tuple[bool, bool], module: str
+) -> typing.TypeVar:
+    """A type variable."""
+    co, contra = variance
+    found: Any = typing.TypeVar(name, *constraints, bound=bound, covariant=co, contravariant=contra)  # type: ignore[misc]
+    found.__module__ = module
+    return found  # type: ignore[no-any-return]
+
+
 def view(
     owner: Any, offset: int, dtype: Any, shape: tuple[int, ...], strides: tuple[int, ...], writeable: bool
 ) -> Any:
@@ -235,9 +269,9 @@ def memory(
     owner: Any, offset: int, size: int, kind: str, shape: tuple[int, ...], readonly: bool
 ) -> memoryview:
     """A memoryview of part of an object's memory."""
-    found = memoryview(owner).cast("B")[offset : offset + size]
+    found: Any = memoryview(owner).cast("B")[offset : offset + size]
     found = found.cast(kind, shape) if (kind, len(shape)) != ("B", 1) else found
-    return found.toreadonly() if readonly else found
+    return found.toreadonly() if readonly else found  # type: ignore[no-any-return]
 
 
 def dict_view(mapping: dict[Any, Any], kind: str) -> Any:

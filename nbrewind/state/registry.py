@@ -77,14 +77,14 @@ class Registry:
 
     def _load(self, kind: type) -> None:
         for base in kind.__mro__:
-            top = base.__module__.partition(".")[0] if isinstance(base.__module__, str) else ""
+            top = home(base).partition(".")[0]
             for module in self.lazy.pop(top, ()):
                 importlib.import_module(module)
 
 
 def qualified(kind: type) -> str:
     """``module.qualname`` of a type."""
-    return f"{kind.__module__}.{kind.__qualname__}"
+    return f"{home(kind)}.{kind.__qualname__}"
 
 
 _REDUCERS = "nbrewind.state.reducers."
@@ -173,3 +173,9 @@ for _name in (
 ):
     register_opaque(_name, "it belongs to the running event loop")
 register_opaque("weakref.ReferenceType", "it refers to an object without holding it")
+
+
+def home(kind: type) -> str:
+    """Module of a class, "" where it does not say; extension types may refuse to answer."""
+    home = getattr(kind, "__module__", "")
+    return home if isinstance(home, str) else ""

@@ -118,6 +118,7 @@ def draft_key(spec: Spec, identity: Identity, contents: Contents) -> Draft | Unk
         parts[f"output:{output.remote}"] = output.kind + when
     for name, value in spec.env.items():
         parts[f"env:{name}"] = "unset" if value is None else digest_bytes(os.fsencode(value))
+    parts.update(spec.library)
     for name, value in spec.flags.items():
         parts[f"flag:{name}"] = value
     return Draft(parts, tuple(source for source in spec.inputs if source.late))

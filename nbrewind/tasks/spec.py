@@ -60,7 +60,8 @@ class Spec:
     `kind` is the kind of work and not the engine's class: ``command``, ``python`` or ``call`` (of a
     library's function, named in `command`). `environments` are packages that the task runs in, outermost
     first. `flags` are switches that change what comes back, such as whether a Python result is serialised.
-    `strange` says why the task cannot be described in full, and must run.
+    `library` are the ingredients of the library that is
+    called. `strange` says why the task cannot be described in full, and must run.
     """
 
     kind: Literal["command", "python", "call"]
@@ -72,4 +73,5 @@ class Spec:
     env: Mapping[str, str | None] = field(factory=dict)
     environments: tuple[Input, ...] = ()
     flags: Mapping[str, str] = field(factory=dict)
+    library: Mapping[str, str] = field(factory=dict)
     strange: str = ""

@@ -11,10 +11,13 @@ from types import ModuleType
 from nbrewind.hpc.patching import Patches
 from nbrewind.hpc.session import Session
 from nbrewind.hpc.taskvine.crew import Crew
+from nbrewind.hpc.taskvine.describe import Describer
+from nbrewind.hpc.taskvine.files import FilePatches
+from nbrewind.hpc.taskvine.libraries import LibraryPatches
 from nbrewind.hpc.taskvine.managers import ManagerPatches
 from nbrewind.hpc.taskvine.ports import Ports
 from nbrewind.hpc.taskvine.served import patch_getters
-from nbrewind.hpc.taskvine.tasks import FilePatches, TaskPatches
+from nbrewind.hpc.taskvine.tasks import TaskPatches
 
 MODULE = "ndcctools.taskvine"
 LIVING = (
@@ -33,8 +36,10 @@ class TaskVine:
         self._patches = Patches()
         self._crew = Crew(self._patches, module, session)
         tasks = TaskPatches(self._patches, module)
-        FilePatches(self._patches, module, tasks)
-        ManagerPatches(self._patches, module, session, tasks, self._crew)
+        describer = Describer(module, session.contents)
+        FilePatches(self._patches, module, session, tasks, describer)
+        LibraryPatches(self._patches, module, session, tasks, describer)
+        ManagerPatches(self._patches, module, session, tasks, self._crew, describer)
         Ports(self._patches, module, session, self._crew)
         patch_getters(self._patches, module)
 

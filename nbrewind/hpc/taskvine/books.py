@@ -42,11 +42,13 @@ class Served:
 class TaskBook:
     """Everything that was said about one task.
 
-    `again` is the engine's number of a served task that had to run after all. `shown_id` is the number that
+    `call` is the attribute that a Python task lost when it was served. `library` tells the identity of a function of
+    the library that the task provides. `again` is the engine's number of a served task that had to run after all. `shown_id` is the number that
     the user knows a task by, where the engine has another. `told_inputs` and `told_outputs` count the
     mounts that the engine already knows; a `direct` book holds none back.
     """
 
+    command: str = ""
     inputs: list[Mount] = field(default_factory=list)
     outputs: list[Mount] = field(default_factory=list)
     told_inputs: int = 0
@@ -57,13 +59,15 @@ class TaskBook:
     direct: bool = False
     submitted: bool = False
     served: Served | None = None
-    call: tuple[Any, Any, Any] | None = None
+    call: tuple[str, Any] | None = None
+    library: Callable[[str], dict[str, str]] | None = None
     again: int = 0
     shown_id: int = 0
 
     def copy(self) -> TaskBook:
         """Return the book of a clone, which was never submitted."""
         return TaskBook(
+            self.command,
             list(self.inputs),
             list(self.outputs),
             self.told_inputs,

@@ -7,18 +7,12 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from nbrewind.hpc.taskvine.books import ManagerBook, Mount, TaskBook, file_book, task_book
+from nbrewind.hpc.taskvine.books import ManagerBook, Mount, file_book, task_book
+from nbrewind.hpc.taskvine.calls import Calls, call_name, library_parts
 from nbrewind.record.model import Digest
 from nbrewind.tasks.content import Contents
-from nbrewind.tasks.spec import Call, Input, Output, Spec
+from nbrewind.tasks.spec import Input, Output, Spec
 
-_PYTHON_HOOKS = (
-    "submit_finalize",
-    "_add_inputs_outputs",
-    "_fn_wrapper",
-    "_fn_buffer",
-    "_python_function_command",
-)
 _NAME = 80
 
 
@@ -34,45 +28,48 @@ class Describer:
     """
 
     def __init__(self, module: ModuleType, contents: Contents) -> None:
-        self._module, self._cvine, self._contents = module, module.cvine, contents
-        self._known = {
-            hook: {vars(cls)[hook] for cls in (module.Task, module.PythonTask) if hook in vars(cls)}
-            for hook in _PYTHON_HOOKS
-        }
+        self._cvine, self._contents = module.cvine, contents
+        self.calls = Calls(module)
 
-    def spec(self, task: Any, manager: ManagerBook) -> Spec:
-        """Describe a task that is about to be submitted."""
-        book = task_book(task)
-        python = isinstance(task, self._module.PythonTask)
-        call = self._call(task, book) if python else None
-        command = task.command or ""
+    def spec(self, task: Any, book: ManagerBook, manager: Any = None) -> Spec:
+        """Describe a task that is about to be submitted to a manager."""
+        mine, calls = task_book(task), self.calls
+        call, taken = calls.call(task) if hasattr(task, "_fn_def") else (None, ())
+        kind: Any = "call" if calls.is_library_call(task) else "python" if calls.is_python(task) else "command"
+        strange = mine.strange or calls.strange(task)
+        library: dict[str, str] = {}
+        command = "" if kind == "python" else mine.command or task.command or ""
+        if kind == "call" and manager is not None and not strange:
+            library, strange = library_parts(task, manager, book)
+        if kind != "command" and call is None:
+            strange = strange or "its function is gone: it was submitted before"
         return Spec(
-            kind="python" if python else "command",
-            name=_call_name(call) if call else " ".join(command.split())[:_NAME],
-            command="" if python else command,
+            kind=kind,
+            name=call_name(call) if call and call.function else " ".join(command.split())[:_NAME],
+            command=command,
             call=call,
-            inputs=tuple(self.input(mount.file, mount.remote, manager) for mount in book.inputs),
-            outputs=tuple(self._output(mount) for mount in book.outputs),
-            env=dict(book.env),
-            environments=tuple(self.input(file, "environment", manager) for file in book.environments),
-            flags=self._flags(task) if python else {},
-            strange=book.strange or self._strange(task, python, call),
+            inputs=(*(self.input(mount.file, mount.remote, book) for mount in mine.inputs), *taken),
+            outputs=tuple(self._output(mount) for mount in mine.outputs),
+            env=dict(mine.env),
+            environments=tuple(self.input(file, "environment", book) for file in mine.environments),
+            flags=calls.flags(task) if kind != "command" else {},
+            library=library,
+            strange=strange,
         )
 
     def input(self, file: Any, remote: str, manager: ManagerBook) -> Input:
         """Describe where an input file's content comes from."""
         book = file_book(file)
         if book.origin is not None:
-            return Input(remote, "made", book.origin())
+            origin = book.origin()
+            return Input(remote, "made" if origin else "unknown", origin)
         if book.key and (book.temp or book.recalled):
             return Input(remote, "temp", f"{book.key}:{book.remote}")
         kind = file.type()
         if kind == self._cvine.VINE_FILE:
             path = os.path.abspath(file.source())
             if not book.pending and path in manager.making:
-                return Input(
-                    remote, "unknown", ""
-                )  # nothing says whether the engine reads the old or the new one
+                return Input(remote, "unknown", "")  # the engine may read the old one or the new one
             return Input(remote, "file", path, self._late(file) if book.pending else None)
         if kind == self._cvine.VINE_BUFFER:
             late = self._late(file) if book.pending else None
@@ -95,39 +92,8 @@ class Describer:
             return Output(mount.remote, "file", os.path.abspath(mount.file.source()), when)
         return Output(mount.remote, "temp" if kind == self._cvine.VINE_TEMP else "buffer", when=when)
 
-    def _call(self, task: Any, book: TaskBook) -> Call | None:
-        definition = task._fn_def
-        if definition is None or len(definition) != 3:
-            return None
-        function, args, kwargs = definition
-        return Call(function, tuple(args), dict(kwargs))
-
-    def _flags(self, task: Any) -> dict[str, str]:
-        flags = {"serialize": "yes" if task._serialize_output else "no"}
-        if task._tmp_output_enabled:
-            flags["output"] = "temp"
-        return flags
-
-    def _strange(self, task: Any, python: bool, call: Call | None) -> str:
-        """Say why a task cannot be described: its class does something of its own at submission."""
-        if isinstance(task, self._module.FunctionCall):
-            return f"{type(task).__name__} is not reused yet"
-        if python and call is None:
-            return "it has no function any more"
-        for hook in _PYTHON_HOOKS if python else _PYTHON_HOOKS[:1]:
-            if getattr(type(task), hook, None) not in self._known[hook]:
-                return f"{type(task).__name__} has a {hook} of its own"
-        return ""
-
 
 def _option(mount: Mount, position: int, name: str) -> bool:
     if name in mount.kwargs:
         return bool(mount.kwargs[name])
     return len(mount.args) > position and bool(mount.args[position])
-
-
-def _call_name(call: Call) -> str:
-    function = call.function
-    while hasattr(function, "func") and not hasattr(function, "__qualname__"):
-        function = function.func
-    return str(getattr(function, "__qualname__", type(function).__qualname__))

@@ -27,12 +27,19 @@ class ManagerPatches:
     """Stand between the user's managers and the engine's."""
 
     def __init__(
-        self, patches: Patches, module: ModuleType, session: Session, tasks: TaskPatches, crew: Crew
+        self,
+        patches: Patches,
+        module: ModuleType,
+        session: Session,
+        tasks: TaskPatches,
+        crew: Crew,
+        describer: Describer,
     ) -> None:
         manager = module.Manager
         self._cvine, self._session, self._tasks, self._crew = module.cvine, session, tasks, crew
-        self._describer = Describer(module, session.contents)
-        self._results = Results(module, session)
+        self._describer = describer
+        self._results = Results(module, session, describer.calls)
+        tasks.need = lambda task, file: self._results.need(task.manager, file, self._again)
         self._submit: Method = manager.submit
         self._empty: Method = manager.empty
         self._wait_id: Method = manager.wait_for_task_id
@@ -56,7 +63,7 @@ class ManagerPatches:
         mine = task_book(task)
         if mine.submitted:
             return int(self._submit(manager, task))  # the engine's own refusal
-        spec = self._describer.spec(task, book)
+        spec = self._describer.spec(task, book, manager)
         decision = self._session.decide(spec, FrozenFunctions(self._session.identity, manager, task, book))
         if isinstance(decision, Hit):
             return self._serve(manager, task, book, decision)
@@ -70,6 +77,7 @@ class ManagerPatches:
         mine.submitted = True
         mine.served = it = Served(task_id, number, hit, task.tag)
         task.manager = manager
+        self._check_library(manager, task)
         self._results.place(manager, task, hit)
         manager._task_table[number] = task
         book.hits[task_id] = task
@@ -77,6 +85,13 @@ class ManagerPatches:
             book.by_tag.setdefault(it.tag, OrderedDict())[task_id] = task
         self._session.reused(hit)
         return task_id
+
+    def _check_library(self, manager: Any, task: Any) -> None:
+        """Refuse a call of a library that is not installed, as the engine does."""
+        if self._describer.calls.is_library_call(task):
+            name = task.get_library_required()
+            if not manager.check_library_exists(name):
+                raise ValueError(f"invalid library name '{name}'")
 
     def _run(self, manager: Any, task: Any, book: ManagerBook, spec: Any, miss: Miss) -> int:
         self._crew.needed(manager)
@@ -105,8 +120,7 @@ class ManagerPatches:
             self._results.need(manager, mount.file, self._again)
         kept = task.__dict__.get("_output_file")
         self._tasks.tell(task, temps=True)
-        if mine.call is not None:
-            task._fn_def = mine.call
+        self._describer.calls.restore(task, mine)
         task.submit_finalize()
         self._results.replaced(task, kept)
         number = int(self._cvine.vine_submit(manager._taskvine, task._task))

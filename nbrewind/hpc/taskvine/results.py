@@ -18,6 +18,7 @@ from nbrewind.hpc.taskvine.books import (
     manager_book,
     task_book,
 )
+from nbrewind.hpc.taskvine.calls import Calls, answered
 from nbrewind.hpc.tickets import Hit, Returned, Ticket
 
 _BOXES = ("cores", "gpus", "memory", "disk")
@@ -53,8 +54,8 @@ _METRICS = (
 class Results:
     """Outputs of the tasks of one engine module."""
 
-    def __init__(self, module: ModuleType, session: Session) -> None:
-        self._module, self._cvine, self._session = module, module.cvine, session
+    def __init__(self, module: ModuleType, session: Session, calls: Calls) -> None:
+        self._module, self._cvine, self._session, self._calls = module, module.cvine, session, calls
 
     def place(self, manager: Any, task: Any, hit: Hit) -> None:
         """Give a served task's files what they would hold; output files on disk are in place already."""
@@ -66,15 +67,16 @@ class Results:
             if mount.remote in buffers:
                 self._hold(manager, mount.file, buffers[mount.remote])
         if isinstance(task, self._module.PythonTask):
-            self._finalize(manager, task, book, hit)
+            self._calls.remember(task, book)
+            self._place_result(manager, task, hit)
 
-    def _finalize(self, manager: Any, task: Any, book: TaskBook, hit: Hit) -> None:
-        """Do what the engine's own `submit_finalize` leaves on a Python task, without its files."""
-        book.call = task._fn_def if task._tmp_output_enabled else None
-        task._fn_def = None
+    def _place_result(self, manager: Any, task: Any, hit: Hit) -> None:
+        """Make the file of a result where somebody may ask for it."""
         if task._tmp_output_enabled:
             task._output_file = manager.declare_temp()
             self._produced(task._output_file, task, "output", hit.key.digest)
+        elif self._calls.is_library_call(task):
+            task._output_file = manager.declare_buffer(hit.output)
 
     def _produced(self, file: Any, task: Any, remote: str, key: str) -> FileBook:
         mine = file_book(file)

@@ -7,6 +7,7 @@ input waits. A task that the record serves never runs, so its outputs must never
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -24,7 +25,9 @@ class TaskPatches:
         self._cvine = module.cvine
         self._add_input: Method = task.add_input
         self._add_output: Method = task.add_output
+        self.need: Callable[[Any, Any], object] = lambda task, file: None
         patches.method(task, "__init__", _new)
+        patches.method(task, "set_command", _set_command)
         patches.method(task, "add_input", lambda original: self._mount(original, outputs=False))
         patches.method(task, "add_output", lambda original: self._mount(original, outputs=True))
         patches.method(task, "set_env_var", _set_env_var)
@@ -53,6 +56,8 @@ class TaskPatches:
         def add(task: Any, file: Any, remote_name: str, *args: Any, **kwargs: Any) -> Any:
             book = task_book(task)
             valid = isinstance(remote_name, str) and not remote_name.startswith("/")
+            if book.direct and not outputs:
+                self.need(task, file)
             if book.direct or not valid or (outputs and file.type() not in types):
                 return original(task, file, remote_name, *args, **kwargs)
             mounts = book.outputs if outputs else book.inputs
@@ -71,11 +76,22 @@ class TaskPatches:
 
 
 def _new(original: Method) -> Method:
-    def init(task: Any, *args: Any, **kwargs: Any) -> None:
-        task.__dict__[NAME] = TaskBook()
-        original(task, *args, **kwargs)
+    def init(task: Any, command: Any, **task_info: Any) -> None:
+        task.__dict__[NAME] = TaskBook(command=command)
+        original(task, command, **task_info)
 
     return init
+
+
+def _set_command(original: Method) -> Method:
+    """Note the command as its author wrote it: the engine puts that of an environment around it."""
+
+    def set_command(task: Any, command: str) -> Any:
+        done = original(task, command)
+        task_book(task).command = command
+        return done
+
+    return set_command
 
 
 def _set_env_var(original: Method) -> Method:
@@ -94,27 +110,3 @@ def _add_package(original: Method) -> Method:
         return done
 
     return add
-
-
-class FilePatches:
-    """Watch what is given to the engine by other ways than submission."""
-
-    def __init__(self, patches: Patches, module: ModuleType, tasks: TaskPatches) -> None:
-        self._tasks = tasks
-        patches.method(module.Manager, "declare_minitask", self._minitask)
-        patches.method(module.Manager, "install_library", self._library)
-
-    def _minitask(self, original: Method) -> Method:
-        def declare(manager: Any, minitask: Any, *args: Any, **kwargs: Any) -> Any:
-            self._tasks.tell(minitask)
-            return original(manager, minitask, *args, **kwargs)
-
-        return declare
-
-    def _library(self, original: Method) -> Method:
-        def install(manager: Any, task: Any, *args: Any, **kwargs: Any) -> Any:
-            if hasattr(task, NAME):
-                self._tasks.tell(task)
-            return original(manager, task, *args, **kwargs)
-
-        return install
