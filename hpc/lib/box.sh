@@ -10,12 +10,19 @@ readonly BOX
 box_alive() { [[ -f $1/alive ]] && ! flock --shared --nonblock "$1/alive" true; }
 
 # box_pid BOX: the process whose end ends every process of the box, because they share its process namespace.
-box_pid() { grep -o '"child-pid": *[0-9]*' "$1/info.json" | grep -o '[0-9]*'; }
+box_pid() {
+    [[ $(<"$1/origin") == "$(process_namespace)" ]] ||
+        die "the box in $1 was started from another container or environment; use hpc/box there"
+    grep -o '"child-pid": *[0-9]*' "$1/info.json" | grep -o '[0-9]*'
+}
+
+process_namespace() { readlink /proc/self/ns/pid; }
 
 box_stop() {
-    local box=$1
+    local box=$1 pid
     if box_alive "$box"; then
-        kill -KILL "$(box_pid "$box")"
+        pid=$(box_pid "$box") || exit
+        kill -KILL "$pid"
         flock --shared --timeout 20 "$box/alive" true || die "the box does not stop; see ps -ef | grep $box"
     fi
     remove_tree "$box"

@@ -8,6 +8,9 @@ LOGS=$CACHE/log
 readonly CHECKOUT CACHE LOGS
 readonly EXIT_USAGE=2 EXIT_UNUSABLE=3
 
+# Whatever is half done is done anew by the next call.
+trap 'echo >&2; say "interrupted"; exit 130' INT
+
 say() { printf '%s\n' "nbrewind: $*" >&2; }
 
 die() {
@@ -33,7 +36,7 @@ step() {
         return
     fi
     printf 'failed after %d s\n' "$((SECONDS - started))" >&2
-    tail -n 15 "$log" >&2
+    tail -n 15 "$log" | cut -c 1-300 >&2
     say "$text failed; the whole log is $log"
     return "$status"
 }
@@ -73,14 +76,14 @@ remove_tree() {
     rm -rf --one-file-system "$dir"
 }
 
-# mark_used DIR, prune PATTERN: environments that a change of recipe or dependencies replaced go after a week unused;
-# not at once, because another shell may still run in them.
+# mark_used DIR, prune PATTERN: environments that a change of recipe or dependencies replaced go when they were not
+# used for two days; not at once, because another shell may still run in them.
 mark_used() { touch "$1/.used"; }
 
 prune() {
     local used
     for used in "$CACHE"/$1/.used; do
-        [[ -n $(find "$used" -mtime +7 2>/dev/null) ]] && remove_tree "${used%/.used}"
+        [[ -n $(find "$used" -mtime +1 2>/dev/null) ]] && remove_tree "${used%/.used}"
     done
     return 0
 }
