@@ -8,7 +8,7 @@ venv_path() {
     [[ -f $CHECKOUT/pyproject.toml ]] || die "$CHECKOUT/pyproject.toml is missing: run this from a complete checkout"
     key=$({
         printf '%s\n' "$CHECKOUT" "$base" "$extras"
-        cat "$CHECKOUT/pyproject.toml" "$CHECKOUT/hpc/requirements.txt"
+        cat "$CHECKOUT/pyproject.toml" "$CHECKOUT/hpc/requirements.txt" "$CHECKOUT/examples/requirements.txt"
     } | digest)
     echo "$CACHE/venv-${base%%:*}-$key"
 }
@@ -38,7 +38,12 @@ pip_install() {
     PIP_CACHE_DIR=${PIP_CACHE_DIR:-$CACHE/pip} \
         step "installing nbrewind and what it needs ($extras)" pip \
         "$enter" "$python" -m pip install --disable-pip-version-check --no-input --progress-bar off \
-        --editable "${CHECKOUT}[$extras]" --requirement "$CHECKOUT/hpc/requirements.txt"
+        --editable "${CHECKOUT}[$extras]" --requirement "$CHECKOUT/hpc/requirements.txt" || return
+    # packages that only carry data: what they import is not needed
+    PIP_CACHE_DIR=${PIP_CACHE_DIR:-$CACHE/pip} \
+        step "installing the examples' data" pip-data \
+        "$enter" "$python" -m pip install --disable-pip-version-check --no-input --progress-bar off \
+        --no-deps --requirement "$CHECKOUT/examples/requirements.txt"
 }
 
 # host_python: the best Python of the host that can make virtual environments, or nothing.

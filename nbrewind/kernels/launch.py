@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
@@ -10,8 +11,8 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     kind = arguments[0] if arguments and arguments[0] in ("audit", "repeat") else "audit"
     rest = arguments[1:] if arguments and arguments[0] == kind else arguments
-    if sys.path and sys.path[0] == "":
-        del sys.path[0]
+    if sys.path and sys.path[0] in ("", os.getcwd()):
+        del sys.path[0]  # modules beside the notebook must not shadow what a kernel imports; IPython adds it later
 
     from ipykernel.kernelapp import IPKernelApp
 

@@ -26,7 +26,7 @@ def spec(name: str, python: str = sys.executable) -> dict[str, Any]:
     """
     kind = name.removeprefix("nbrewind-")
     return {
-        "argv": [python, "-P", "-m", "nbrewind.kernels.launch", kind, "-f", "{connection_file}"],
+        "argv": [python, "-m", "nbrewind.kernels.launch", kind, "-f", "{connection_file}"],
         "display_name": _TITLES[name],
         "language": "python",
         "interrupt_mode": "signal",
