@@ -22,6 +22,7 @@ def unwritable(folder: os.PathLike[str] | str, cause: OSError) -> RecordUnwritab
     """The error to raise for a failed write below `folder`."""
     text = os.strerror(cause.errno) if cause.errno else str(cause)
     remedy = {
+        errno.ENOENT: "was it removed? Restart the kernel to record anew",
         errno.ENOSPC: "free some space there, or record elsewhere with --record DIR",
         errno.EDQUOT: "your quota is used up: free some space, or record elsewhere with --record DIR",
     }.get(cause.errno or 0, "make it writable, or record elsewhere with --record DIR")

@@ -301,3 +301,45 @@ def test_an_unwritable_place(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(RecordUnwritable, match="Not a directory"):
         Record.open(tmp_path / "file" / "nb.nbrewind")
+
+
+def test_a_record_that_somebody_removed(folder):
+    record = Record.open(folder)
+    writer = record.begin(a_run(run_id="r"))
+    writer.put(b"x")
+    shutil.rmtree(folder)
+    for call in (writer.sync, lambda: writer.end("ok")):
+        with pytest.raises(RecordUnwritable, match="was it removed"):
+            call()
+    record.close()
+
+
+def test_a_log_that_is_just_being_made(record, folder):
+    """Its first bytes are not there yet, or its first entry is not."""
+    writer = record.begin(a_run(run_id="r"))
+    writer.cell(a_cell("r", 1))
+    writer.end("ok")
+    whole = (folder / "runs" / "r.log").read_bytes()
+    (folder / "runs" / "r.log").unlink()
+    with Record.open(folder) as other:
+        assert other.runs() == []
+        log = folder / "runs" / "s.log"
+        for cut in (0, 10, 24, 30, 60):
+            log.write_bytes(whole[:cut])
+            time.sleep(0.11)  # a folder is not listed again more often
+            assert other.runs() == []
+        log.write_bytes(whole)
+        assert [run.id for run in other.runs()] == ["r"]
+        assert len(list(other.traces(digest(1)))) == 1
+        assert other.dropped == []
+
+
+def test_a_log_that_died_at_birth(record, folder):
+    record.begin(a_run(run_id="r")).end("ok")
+    for name, size in (("empty", 0), ("header", 24), ("torn", 40)):
+        log = folder / "runs" / f"{name}.log"
+        log.write_bytes((folder / "runs" / "r.log").read_bytes()[:size])
+        os.utime(log, (1, 1))
+    with Record.open(folder) as other:
+        assert [run.id for run in other.runs()] == ["r"]
+        assert other.dropped == ["run torn: a partly written entry at the end (16 bytes) was dropped"]

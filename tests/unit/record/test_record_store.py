@@ -9,7 +9,7 @@ import pytest
 from record_samples import a_cell, a_run, a_task, digest
 
 import nbrewind
-from nbrewind.errors import RecordBroken, RecordBusy, RecordError, RecordTooNew, UsageError
+from nbrewind.errors import RecordBroken, RecordBusy, RecordError, RecordTooNew, RecordUnwritable, UsageError
 from nbrewind.record.digests import digest_bytes
 from nbrewind.record.model import Location
 from nbrewind.record.store import Record, new_run_id
@@ -356,3 +356,44 @@ def test_writing_is_synced_in_the_background(record, monkeypatch):
     writer.put(b"x")
     assert synced.wait(5)
     assert time.time() > 0
+
+
+def test_many_tasks_are_read_in_pages(record, monkeypatch):
+    monkeypatch.setattr("nbrewind.record.index._PAGE", 7)
+    writer = record.begin(a_run())
+    for key in range(50):
+        writer.task(a_task(writer.id, key, cell_id=f"c{key % 2}"))
+        if key == 30:
+            record._catalog.flush()
+    assert [task.key for task in record.tasks()] == [digest(key) for key in range(50)]
+    assert [task.key for task in record.tasks(writer.id, "c1")] == [digest(key) for key in range(1, 50, 2)]
+    assert list(record.tasks("unknown")) == []
+
+
+def test_a_record_on_a_read_only_file_system(tmp_path):
+    mount = tmp_path / "mount"
+    mount.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", mount], capture_output=True).returncode:
+        pytest.skip("no right to mount a file system")
+    folder = mount / "nb.nbrewind"
+    try:
+        for lose_index in (False, True):
+            with Record.open(folder) as record:
+                writer = record.begin(a_run())
+                writer.task(a_task(writer.id, 1))
+                writer.end("ok")
+            if lose_index:
+                (folder / "index.sqlite").unlink()
+            subprocess.run(["mount", "-o", "remount,ro", mount], check=True)
+            for readonly in (True, False):
+                with Record.open(folder, readonly=readonly) as record:
+                    assert record.runs()[-1].status == "ok"
+                    assert record.task(digest(1)) is not None
+            with (
+                Record.open(folder) as record,
+                pytest.raises(RecordUnwritable, match="Read-only file system"),
+            ):
+                record.begin(a_run())
+            subprocess.run(["mount", "-o", "remount,rw", mount], check=True)
+    finally:
+        subprocess.run(["umount", "-l", mount], check=True)
