@@ -39,9 +39,7 @@ def plan_for(kind: type, base: type) -> Plan | None:
 
 def _tag(kind: type) -> bytes:
     return (
-        b"ndarray"
-        if kind is np.ndarray
-        else f"numpy {home(kind).partition('.')[0]}.{kind.__name__}".encode()
+        b"ndarray" if kind is np.ndarray else f"numpy {home(kind).partition('.')[0]}.{kind.__name__}".encode()
     )
 
 

@@ -25,7 +25,7 @@ from blake3 import blake3
 
 from nbrewind.record.model import Digest
 from nbrewind.state.buffers import NAME_BYTES, BufferDigests
-from nbrewind.state.guard import HookError
+from nbrewind.state.guard import HookError, sentence
 from nbrewind.state.memory import Stretch, of_bytes, overlapping
 from nbrewind.state.registry import home
 
@@ -143,17 +143,22 @@ class Walk:
             self.scope.alive.append(layer)
             self.nodes += len(layer)
             if self.nodes > MOST_NODES:
-                self.refuse(layer[0], f"the value has more than {MOST_NODES:,} parts")
+                self._broke(layer, f"the value has more than {MOST_NODES:,} parts")
                 break
             try:
                 self._layer(layer)
             except RuntimeError as error:  # another thread changes a dictionary or a set
-                self.refuse(layer[0], f"it changes while it is read ({error})")
-                break
+                self._broke(layer, f"it changes while it is read ({sentence(error)})")
+            except Exception as error:  # noqa: BLE001 - classes whose classes misbehave: one variable is opaque
+                self._broke(layer, sentence(error))
             self.depth += 1
         self._aliases()
         self._flush()
         self.raw: bytes = self._hasher.digest(NAME_BYTES)
+
+    def _broke(self, layer: list[Any], why: str) -> None:
+        self.refuse(layer[0], why)
+        self._next = []
 
     def _layer(self, layer: list[Any]) -> None:
         types = list(map(type, layer))

@@ -123,7 +123,7 @@ def _code(walk: Walk, code: types.CodeType) -> Parts:
 
 _LEFT_OUT = frozenset(
     {
-        "__dict__", "__weakref__", "__slotnames__", "__module__", "__qualname__", "__firstlineno__", "__static_attributes__",
+        "__slotnames__", "__module__", "__qualname__", "__firstlineno__", "__static_attributes__",
         "__abstractmethods__", "_abc_impl", "__classcell__", "__dataclass_params__",
         "_member_map_", "_value2member_map_", "_unhashable_values_", "_hashable_values_", "_member_names_",
         "_unhashable_values_map_",

@@ -69,6 +69,13 @@ def sentence(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
+def type_name(kind: type) -> str:
+    """``module.qualname`` of a class, whatever its own class does."""
+    module = vars(type)["__module__"].__get__(kind)
+    name: str = vars(type)["__qualname__"].__get__(kind)
+    return f"{module if isinstance(module, str) else 'builtins'}.{name}"
+
+
 @contextmanager
 def watching() -> Iterator[None]:
     """Silence warnings in the block, and end hooks in it that take too long.

@@ -454,7 +454,7 @@ _ENUM_MACHINERY = (
 )  # fmt: skip
 _MADE_WITH_CLASS = frozenset(
     {
-        "__dict__", "__weakref__", "__slotnames__", "__module__", "__qualname__", "__slots__", "_abc_impl", "__classcell__",
+        "__slotnames__", "__module__", "__qualname__", "__slots__", "_abc_impl", "__classcell__",
         "__abstractmethods__",
     }
 )  # fmt: skip

@@ -45,7 +45,9 @@ def _planned(kind: type) -> Plan:
     try:
         return _plan(kind)
     except Exception as error:  # noqa: BLE001 - metaclasses and extension types may raise anything
-        return _registered(kind, Entry(opaque=f"its class cannot be examined ({type(error).__name__}: {error})"))
+        return _registered(
+            kind, Entry(opaque=f"its class cannot be examined ({type(error).__name__}: {error})")
+        )
 
 
 def _plan(kind: type) -> Plan:
@@ -193,6 +195,8 @@ def _plain(kind: type) -> bool:
     ):
         return _base(kind) in (str, int, float, bytes, tuple, frozenset) and kind.__flags__ & HEAP != 0
     base = _base(kind)
+    if kind.__dictoffset__ and _dictionary(kind) is None:
+        return False
     if base not in _CONTENT and base is not object:
         return False
     slots = len(_members(kind))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import linecache
 import sys
@@ -129,8 +130,11 @@ def shelf(tmp_path):
 @pytest.fixture
 def notebook(shelf):
     before = sys.modules["__main__"]
-    yield Notebook(shelf)
+    notebook = Notebook(shelf)
+    yield notebook
     sys.modules["__main__"] = before
+    notebook.ns.clear()
+    gc.collect()  # here, where finalizers that raise disturb nobody
 
 
 @pytest.fixture
