@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -56,9 +57,9 @@ def main() -> None:
     if again["tasks"]["submitted"] or not 0 < changed["tasks"]["submitted"] < audit["tasks"]["submitted"]:
         sys.exit("the repeats submitted other tasks than the change affects; please report this")
 
-    table = Table(title="\nstation_trends.ipynb", title_justify="left")
-    for title in ("", "cells executed", "reused", "tasks submitted", "reused", "seconds", "saved"):
-        table.add_column(title, justify="left" if not title else "right")
+    table = Table(title="\nstation_trends.ipynb", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for title in ("", "cells\nexecuted", "\nreused", "tasks\nsubmitted", "\nreused", "\nseconds", "time\nsaved"):
+        table.add_column(title, justify="right" if title else "left", no_wrap=True)
     for label, report in (("audit", audit), ("repeat, unchanged", again), ("repeat, one parameter", changed)):
         saved = "" if report is audit else f"{1 - report['wall'] / audit['wall']:.0%}"
         table.add_row(label, *row(report), f"{report['wall']:.1f}", saved)

@@ -12,9 +12,9 @@ from nbrewind.cells.imports import ImportWatch
 from nbrewind.hpc import taskvine
 from nbrewind.hpc.options import EngineOptions
 from nbrewind.hpc.session import Session
+from nbrewind.state import register_opaque
 from nbrewind.tasks.content import Contents
 from nbrewind.tasks.identity import NotebookIdentity
-from nbrewind.state import register_opaque
 from nbrewind.tasks.memo import Journal, Memo
 
 __all__ = ["EngineOptions", "cell_finished", "install", "shutdown", "uninstall"]

@@ -124,6 +124,7 @@ class _Client(NotebookClient):
             "", silent=True, user_expressions={"flush": "get_ipython().kernel.nbrewind_flush()"}
         )
         await self.async_wait_for_reply(request, None)
+        self.km.at_rest = True
 
     def set_reply(self, cell: Any, cell_index: int, execute_reply: Any) -> None:
         """Called by nbclient when a cell's reply has come, also that of a failed cell."""
@@ -170,11 +171,22 @@ class _Client(NotebookClient):
         self._progress.done(entry)
 
 
+class _Manager(AsyncKernelManager):
+    """Interrupts no kernel that has nothing to do: at shutdown it would only complain."""
+
+    at_rest = False
+    shutdown_wait_time = 30.0
+
+    async def _async_interrupt_kernel(self) -> None:
+        if not self.at_rest:
+            await super()._async_interrupt_kernel()
+
+
 @contextlib.contextmanager
 def private_manager(settings: Settings) -> Iterator[Any]:
     """A manager of a kernel of this kind, over Unix sockets in a folder of mode 0700."""
     with tempfile.TemporaryDirectory(prefix="nbrewind-") as folder:
-        manager = AsyncKernelManager(
+        manager = _Manager(
             transport="ipc",
             ip=str(Path(folder, "k")),
             connection_file=str(Path(folder, "kernel.json")),

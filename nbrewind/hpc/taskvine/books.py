@@ -42,10 +42,11 @@ class Served:
 class TaskBook:
     """Everything that was said about one task.
 
-    `call` is the attribute that a Python task lost when it was served. `library` tells the identity of a function of
-    the library that the task provides. `again` is the engine's number of a served task that had to run after all. `shown_id` is the number that
-    the user knows a task by, where the engine has another. `told_inputs` and `told_outputs` count the
-    mounts that the engine already knows; a `direct` book holds none back.
+    `call` is the attribute that a Python task lost when it was served. `library` tells the identity of a
+    function of the library that the task provides. `again` is the engine's number of a served task that had
+    to run after all. `shown_id` is the number that the user knows a task by, where the engine has another.
+    `told_inputs` and `told_outputs` count the mounts that the engine already knows; a `direct` book holds
+    none back.
     """
 
     command: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from types import ModuleType
 from typing import Any
@@ -104,14 +105,18 @@ def call_name(call: Call) -> str:
     return str(getattr(function, "__qualname__", type(function).__qualname__))
 
 
-def answered(data: bytes) -> bool:
-    """Whether a library's pickled answer says that its function returned."""
-    if data.endswith(_SUCCESS):
-        return True
-    try:
-        return bool(pickle.loads(data)["Success"])
-    except Exception:  # noqa: BLE001 - whatever cannot be read is no success
-        return False
+def complaint(path: str) -> str:
+    """Return why the function of a library did not return, from its pickled answer; nothing when it did."""
+    with open(path, "rb") as file:
+        file.seek(-min(len(_SUCCESS), os.path.getsize(path)), os.SEEK_END)
+        if file.read() == _SUCCESS:
+            return ""
+        file.seek(0)
+        try:
+            answer = pickle.load(file)
+            return "" if answer["Success"] else str(answer["Reason"])
+        except Exception as error:  # noqa: BLE001 - whatever cannot be read is no success
+            return f"the answer of the library cannot be read: {error}"
 
 
 def library_parts(task: Any, manager: Any, book: ManagerBook) -> tuple[dict[str, str], str]:

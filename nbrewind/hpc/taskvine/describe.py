@@ -35,7 +35,9 @@ class Describer:
         """Describe a task that is about to be submitted to a manager."""
         mine, calls = task_book(task), self.calls
         call, taken = calls.call(task) if hasattr(task, "_fn_def") else (None, ())
-        kind: Any = "call" if calls.is_library_call(task) else "python" if calls.is_python(task) else "command"
+        kind: Any = (
+            "call" if calls.is_library_call(task) else "python" if calls.is_python(task) else "command"
+        )
         strange = mine.strange or calls.strange(task)
         library: dict[str, str] = {}
         command = "" if kind == "python" else mine.command or task.command or ""

@@ -70,7 +70,9 @@ class LibraryPatches:
             if context := options.get("library_context_info"):
                 for name, text in identity.function(context[0]).items():
                     found[f"library:context:{name}"] = text
-                found["library:context:arguments"] = identity.value(list(context[1:]), "the library's context")
+                found["library:context:arguments"] = identity.value(
+                    list(context[1:]), "the library's context"
+                )
         except Undigestible as error:
             return error
         if command := options.get("init_command"):

@@ -13,12 +13,11 @@ from nbrewind.hpc.taskvine.books import (
     NAME,
     FileBook,
     ManagerBook,
-    TaskBook,
     file_book,
     manager_book,
     task_book,
 )
-from nbrewind.hpc.taskvine.calls import Calls, answered
+from nbrewind.hpc.taskvine.calls import Calls, complaint
 from nbrewind.hpc.tickets import Hit, Returned, Ticket
 
 _BOXES = ("cores", "gpus", "memory", "disk")
@@ -172,18 +171,20 @@ class Results:
             _note(resources, "measured", measured, _MONITORED)
         for group in ("allocated", "requested"):
             _note(resources, group, self._cvine.vine_task_get_resources(pointer, group), _BOXES)
-        result = task.result
+        result, output, stdout = task.result, self._output(task), task.std_output or ""
+        if output and self._calls.is_library_call(task) and (reason := complaint(output)):
+            result, stdout = "exception", stdout + reason
         host = f"{task.hostname or ''} {task.addrport or ''}".strip()
         return Returned(
             exit_code=task.exit_code,
             result=result,
-            stdout=task.std_output or "",
+            stdout=stdout,
             host=host,
             started=ticket.submitted,
             finished=time.time(),
             seconds=resources.get("metric.time_workers_execute_last", 0) / 1e6,
             resources=resources,
-            output=self._output(task),
+            output=output,
             buffers=self._buffers(task) if task.successful() else {},
             cancelled=result == "cancelled",
         )

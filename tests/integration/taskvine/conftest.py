@@ -20,7 +20,7 @@ import subprocess
 m = vine.Manager(port=0)
 worker = subprocess.Popen(
     ["vine_worker", "--parent-death", "--cores", "4", "--timeout", "20", "localhost", str(m.port)],
-    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
 )
 """
 FACTORY = """
@@ -38,7 +38,8 @@ while not m.empty():
         results[t.id] = t
 """
 STOP = """
-worker.terminate()
+import os, signal
+os.killpg(worker.pid, signal.SIGKILL)  # a worker with a library does not end by itself
 print("worker", worker.wait(), end="")
 """
 STOP_FACTORY = "factory.stop()"
