@@ -22,6 +22,18 @@ _SMALL = 16 << 10
 
 
 @frozen
+class Base:
+    """A whole buffer in the record, against which changes can be saved: its digest, and the hashes of its chunks."""
+
+    digest: str
+    chunks: Chunks
+
+
+Slot = tuple[tuple[str, ...], int, int]
+"""A place that buffers follow each other in: the names of a co-variable, the buffer's number in it, its size."""
+
+
+@frozen
 class Chunks:
     """Content of one buffer: its `size`, and of each chunk the quick hash and the name."""
 
@@ -54,11 +66,17 @@ class BufferDigests:
     ----------
     entries
         How many buffers are remembered; the least recently used goes first.
+
+    Attributes
+    ----------
+    bases
+        What was saved or loaded last for each slot.
     """
 
     def __init__(self, entries: int = 8192) -> None:
         self._known: OrderedDict[tuple[int, int], Chunks] = OrderedDict()
         self._entries = entries
+        self.bases: dict[Slot, Base] = {}
 
     def at(self, view: memoryview, address: int) -> Chunks:
         """Name a contiguous buffer of bytes that lies at `address`."""

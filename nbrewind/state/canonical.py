@@ -57,13 +57,14 @@ class Scope:
     """What the walks of one analysis have in common.
 
     `namespace` is the notebook's; `plan_for` finds the plan of a type; `buffers` names memory. `hashing` is
-    false for a walk that only looks for references.
+    false for a walk that only looks for references. `through` lets a walk go on inside what has no canonical form.
     """
 
     namespace: Mapping[str, Any]
     plan_for: Callable[[type], Plan]
     buffers: BufferDigests
     hashing: bool = True
+    through: bool = False
     alive: list[Any] = field(factory=list)
 
     @property
@@ -99,6 +100,8 @@ class Walk:
         captured functions.
     refused
         Why there is no canonical form, if so.
+    sealed
+        Whether it met something without a canonical form that holds other things.
     pinned
         Whether it met the namespace or the builtins themselves.
     types
@@ -120,6 +123,7 @@ class Walk:
         self.needs: set[str] = set()
         self.held: set[str] = set()
         self.refused = ""
+        self.sealed = False
         self.pinned = False
         self.types: dict[type, int] = {}
         self.stretches: list[Stretch] = []

@@ -223,18 +223,22 @@ class CheckpointReader:
             raise self._broken("it does not start as one")
         try:
             header = json.loads(head[len(_MAGIC) :].partition(b"\n")[0])
-            schema, (offset, size, hashed) = header["schema"], header["index"]
-        except (ValueError, KeyError, TypeError) as error:
+            schema, whole, moment = int(header["schema"]), int(header["size"]), int(header["modified"])
+            offset, size, hashed = header["index"]
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
             raise self._broken("its header is damaged") from error
         if schema > SCHEMA:
             raise RecordTooNew(
                 f"checkpoint {self.path.name} has schema {schema}; this nbrewind reads up to {SCHEMA}"
             )
         stat = os.fstat(self._file)
-        if stat.st_size < header["size"]:
-            raise self._broken(f"it has {stat.st_size} of {header['size']} bytes")
-        self.untouched = stat.st_size == header["size"] and stat.st_mtime_ns == header["modified"] * 10**9
-        data = self.read(offset, size)
+        if stat.st_size < whole:
+            raise self._broken(f"it has {stat.st_size} of {whole} bytes")
+        self.untouched = stat.st_size == whole and stat.st_mtime_ns == moment * 10**9
+        try:
+            data = self.read(offset, size)
+        except (TypeError, ValueError, OverflowError, OSError, MemoryError) as error:
+            raise self._broken("its header is damaged") from error
         if xxh3_128_digest(data).hex() != hashed:
             raise self._broken("its index is damaged")
         self.index = _decode(data)

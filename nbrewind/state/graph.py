@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import attrs
 from attrs import define, frozen
 
 from nbrewind.record.model import Covariable, Digest
@@ -101,7 +102,15 @@ class Analyser:
         with watching():
             scope = self._scope()
             looks = _looks(scope, values)
-            return [self._covariable(scope, values, looks, group) for group in _partition(looks)]
+            depths = self._depths(values, looks)
+            groups = _partition(looks)
+            found = [self._covariable(scope, values, looks, group) for group in groups]
+            return _with_kin(found, looks, depths)
+
+    def _depths(self, values: Mapping[str, Any], looks: Mapping[str, Walk]) -> dict[str, Walk]:
+        """Walks that go on inside what has no canonical form, for the names that hold any."""
+        scope = Scope(self.namespace, self._plans, self.buffers, hashing=False, through=True)
+        return {name: _walk(scope, [values[name]]) for name, walk in looks.items() if walk.sealed}
 
     def value(self, value: Any) -> Valued:
         """Digest one value, whether a variable holds it or not; functions and classes by content."""
@@ -129,7 +138,8 @@ class Analyser:
         if name not in self.namespace:
             return frozenset()
         with watching():
-            return frozenset(_walk(self._scope(hashing=False), [self.namespace[name]]).needs - {name})
+            scope = Scope(self.namespace, self._plans, self.buffers, hashing=False, through=True)
+            return frozenset(_walk(scope, [self.namespace[name]]).needs - {name})
 
     def _scope(self, *, hashing: bool = True) -> Scope:
         return Scope(self.namespace, self._plans, self.buffers, hashing)
@@ -145,6 +155,38 @@ class Analyser:
             return Covariable(tuple(names), dict.fromkeys(names, ""), "", tuple(sorted(needs)), opaque)
         self._measures[whole.digest] = Measure.of(whole)
         return Covariable(tuple(names), digests, whole.digest, tuple(sorted(needs)))
+
+
+def _with_kin(
+    found: list[Covariable], looks: Mapping[str, Walk], depths: Mapping[str, Walk]
+) -> list[Covariable]:
+    """Tell each co-variable which others share objects with something inside it that has no canonical form.
+
+    These are compared and saved apart, but a change of one may be seen in the other.
+    """
+    if not depths:
+        return found
+    place = {name: number for number, one in enumerate(found) for name in one.names}
+    kin: dict[int, set[str]] = {number: set() for number in range(len(found))}
+    holders: dict[int, set[str]] = {}
+    for name, walk in (*looks.items(), *depths.items()):
+        for key in (walk.met.keys() - walk.unlinked) | walk.owners:
+            holders.setdefault(key, set()).add(name)
+    named = {id(one): name for name, walk in (*looks.items(), *depths.items()) for one in walk.stretches}
+    stretches = [one for walk in (*looks.values(), *depths.values()) for one in walk.stretches if one.end > one.start]
+    together = [{named[id(one)] for one in cluster} for cluster in overlapping(stretches)]
+    for names in (*holders.values(), *together):
+        if len(names) > 1 and not names.isdisjoint(depths):
+            for name in names:
+                kin[place[name]] |= names
+    return [
+        attrs.evolve(
+            one,
+            kin=tuple(sorted(kin[number] - set(one.names))),
+            needs=tuple(sorted({*one.needs, *(n for name in one.names if name in depths for n in depths[name].needs)} - set(one.names))),
+        )
+        for number, one in enumerate(found)
+    ]
 
 
 def _walk(scope: Scope, roots: Sequence[Any]) -> Walk:

@@ -98,13 +98,19 @@ def _registered(kind: type, entry: Entry) -> Plan:
     def parts(walk: Walk, value: Any) -> Parts:
         if entry.opaque:
             walk.refuse(value, entry.opaque)
-            return b"", seen_through(value)
+            return b"", inside(walk, value)
         if entry.digest:
             return b"", (attempt(entry.digest, value),)
         assert entry.reduce is not None
         return b"", _taken_apart(attempt(entry.reduce, value))
 
     return Plan(_tag(kind), _typed(kind, each(parts)))
+
+
+def inside(walk: Walk, value: Any) -> tuple[Any, ...]:
+    """What an object without a canonical form holds, for a walk that goes on inside; others note that there is one."""
+    walk.sealed = True
+    return seen_through(value) if walk.scope.through else ()
 
 
 def seen_through(value: Any) -> tuple[Any, ...]:
@@ -281,7 +287,7 @@ def _reduced(walk: Walk, value: Any) -> Parts:
         return b"", _taken_apart(reduced(value))
     except HookError as error:
         walk.refuse(value, str(error))
-        return b"", seen_through(value)
+        return b"", inside(walk, value)
 
 
 def _taken_apart(answer: Any) -> Sequence[Any]:

@@ -19,11 +19,12 @@ from typing import Any, Protocol
 
 from nbrewind.errors import RecordBroken, RecordError, Unsaveable
 from nbrewind.record.model import Covariable, Digest, Location
-from nbrewind.state.buffers import CHUNK
+from nbrewind.state.buffers import CHUNK, Base, BufferDigests, Slot
 from nbrewind.state.checkpoint import BufferPlace, CheckpointReader
+from nbrewind.state.graph import Analyser
 from nbrewind.state.guard import HookError, attempt, watching
 from nbrewind.state.rebuild import Builder, Unpickler
-from nbrewind.state.saver import usable
+from nbrewind.state.saver import DELTA_FROM, address_of, usable
 
 MAPPED_FROM = 256 << 10
 """Smaller memory is read at once."""
@@ -50,10 +51,21 @@ class Loader:
         The notebook's variables; restored functions look their globals up in it.
     verify
         Read and compare all memory before it is used.
+    analyser
+        The one of this notebook: it learns the hashes of what is mapped, so that looking at it again is quick, and
+        so that a changed array is saved as its changes.
     """
 
-    def __init__(self, record: Shelf, namespace: dict[str, Any], *, verify: bool = False) -> None:
+    def __init__(
+        self,
+        record: Shelf,
+        namespace: dict[str, Any],
+        *,
+        verify: bool = False,
+        analyser: Analyser | None = None,
+    ) -> None:
         self._record, self._namespace, self._verify = record, namespace, verify
+        self._known = analyser.buffers if analyser is not None else BufferDigests()
         self._files: dict[str, CheckpointReader] = {}
         self._python = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
@@ -96,6 +108,8 @@ class Loader:
             raise RecordBroken(f"checkpoint {location.file} does not hold {names}; its cell must run again")
         stream = reader.stream(entry)
         buffers = _Buffers(self._find, self._verify).load(entry.buffers)
+        for number, (digest, memory) in enumerate(zip(entry.buffers, buffers, strict=True)):
+            self._remember((covariable.names, number, memory.nbytes), digest, memory)
         builder = Builder(self._namespace, resolve)
         try:
             with watching():
@@ -105,6 +119,14 @@ class Loader:
                 raise error.__cause__ from None
             raise Unsaveable(f"{names} does not load: {error}") from error
         return dict(zip(covariable.names, values, strict=True))
+
+    def _remember(self, slot: Slot, digest: Digest, memory: memoryview) -> None:
+        if memory.nbytes < DELTA_FROM:
+            return
+        place = self._find(digest)[1]
+        self._known.seed((address_of(memory), memory.nbytes), place.chunks)
+        base = place.base or digest
+        self._known.bases[slot] = Base(base, self._find(base)[1].chunks)
 
     def _find(self, digest: Digest) -> tuple[CheckpointReader, BufferPlace]:
         location = self._record.locate(digest)
@@ -141,16 +163,16 @@ class _Buffers:
         self._maps: dict[Path, mmap.mmap] = {}
         self._taken: set[tuple[Path, int]] = set()
 
-    def load(self, digests: tuple[Digest, ...]) -> list[Any]:
+    def load(self, digests: tuple[Digest, ...]) -> list[memoryview]:
         return [self._one(digest) for digest in digests]
 
-    def _one(self, digest: Digest) -> Any:
+    def _one(self, digest: Digest) -> memoryview:
         reader, place = self._find(digest)
         if place.base:
             return self._changed(reader, place)
         if place.size < MAPPED_FROM:
-            data = bytearray(reader.read(place.offset, place.size))
-            reader.verify(place, memoryview(data))
+            data = memoryview(bytearray(reader.read(place.offset, place.size)))
+            reader.verify(place, data)
             return data
         view = self._mapped(reader, place)
         if self._verify or not reader.untouched:
@@ -167,9 +189,9 @@ class _Buffers:
         self._taken.add(key)
         return memoryview(whole)[place.offset : place.offset + place.size]
 
-    def _changed(self, reader: CheckpointReader, place: BufferPlace) -> Any:
+    def _changed(self, reader: CheckpointReader, place: BufferPlace) -> memoryview:
         """Lay the chunks that changed over the base."""
-        content = memoryview(self._one(place.base))
+        content = self._one(place.base)
         if content.nbytes != place.size:
             raise RecordBroken(f"{place.path} and its base differ in size; its cell must run again")
         data = memoryview(reader.read(place.offset, place.stored))

@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
-from attrs import define, frozen
+from attrs import frozen
 
 from nbrewind.errors import NbrewindError, Unsaveable
 from nbrewind.record.model import Covariable, Digest, Location
-from nbrewind.state.buffers import CHUNK, Chunks
+from nbrewind.state.buffers import CHUNK, Base
 from nbrewind.state.graph import Analyser, Measure
 from nbrewind.state.guard import watching
 from nbrewind.state.pickling import Stream, dump
@@ -74,14 +74,6 @@ class _TooSlowError(TimeoutError):
     """Saving would take longer than it may."""
 
 
-@define
-class _Base:
-    """The last whole copy of a buffer that was saved for one place in one co-variable."""
-
-    digest: Digest
-    chunks: Chunks
-
-
 class Saver:
     """Saves what cells leave.
 
@@ -112,7 +104,6 @@ class Saver:
         self._analyser = analyser
         self._locate: Locate = locate or getattr(writer, "locate", None) or (lambda digest: None)
         self._known: dict[Digest, None] = {}
-        self._bases: dict[tuple[tuple[str, ...], int, int], _Base] = {}
         self._problems: deque[SaveProblem] = deque()
         self._trust = Trust(analyser)
         self._thread = WriterThread(writer, staging_bytes, self._failed)
@@ -220,15 +211,15 @@ class Saver:
         if self._has(digest):
             buffer.stored = ()
             return buffer
-        place = (covariable.names, number, view.nbytes)
-        base = self._bases.get(place)
+        bases, place = self._analyser.buffers.bases, (covariable.names, number, view.nbytes)
+        base = bases.get(place)
         if base is not None and self._has(base.digest):
             changed = tuple(at for at, name in enumerate(chunks.names) if name != base.chunks.names[at])
             if len(changed) * 2 <= len(chunks.names):
                 buffer.base, buffer.stored = base.digest, changed
                 return buffer
         if view.nbytes >= DELTA_FROM:
-            self._bases[place] = _Base(digest, chunks)
+            bases[place] = Base(digest, chunks)
         return buffer
 
     def _failed(self, entries: Sequence[Entry], why: str, remedy: str) -> None:

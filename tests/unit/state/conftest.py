@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import itertools
 import linecache
 import sys
@@ -106,7 +105,7 @@ class Kernel(Notebook):
     def __init__(self, shelf: Shelf, known: dict[str, Covariable], **options: Any) -> None:
         super().__init__(shelf)
         self.known = known
-        self.loader = Loader(shelf, self.ns, **options)
+        self.loader = Loader(shelf, self.ns, analyser=self.analyser, **options)
 
     def restore(self, *names: str) -> Kernel:
         sys.modules["__main__"] = self.module
@@ -134,7 +133,6 @@ def notebook(shelf):
     yield notebook
     sys.modules["__main__"] = before
     notebook.ns.clear()
-    gc.collect()  # here, where finalizers that raise disturb nobody
 
 
 @pytest.fixture

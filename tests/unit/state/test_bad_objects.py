@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 import time
@@ -39,6 +40,13 @@ BAD = {
     "setstate raises": "class B:\n  def __init__(self): self.a = 1\n  def __setstate__(self, s): raise RuntimeError('set')",
     "new raises": "class B:\n  def __new__(cls, *a):\n    if made: raise RuntimeError('new')\n    made.append(1)\n    return object.__new__(cls)\nmade = []",
 }
+
+
+@pytest.fixture(autouse=True)
+def _finalizers_run_here(notebook):
+    yield
+    notebook.ns.clear()
+    gc.collect()
 
 
 @pytest.mark.parametrize("cell", BAD.values(), ids=BAD)
