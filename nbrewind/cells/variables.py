@@ -164,6 +164,7 @@ class Variables:
         fresh = self._analyser.covariables(candidates)
         touched = set(read) | rebound
         written = [new for new in fresh if self._differs(new, rebound, touched)]
+        written += self._carried_along(written, rebound)
         parents = self._parents(written, rebound)
         self._before = {}
         self._release(set(deleted), self._current)
@@ -175,8 +176,26 @@ class Variables:
             self._release(set(covariable.names), self._current, keep=covariable)
             for name in covariable.names:
                 self._current[name] = self._saved_as[name] = covariable
-                self._lazy.discard(name)
+                if name in self.namespace:
+                    self._lazy.discard(name)
+                else:
+                    self._lazy.add(name)
         self._release(set(deleted), self._current)
+
+    def _carried_along(self, written: list[Covariable], rebound: set[str]) -> list[Covariable]:
+        """Versions without canonical form that share objects with what changed in place: they changed with it."""
+        done = {name for new in written for name in new.names}
+        carried: dict[tuple[str, ...], Covariable] = {}
+        for new in written:
+            for name in new.names:
+                old = self._current.get(name)
+                if old is None or name in rebound:
+                    continue
+                for partner in old.kin:
+                    held = self._current.get(partner)
+                    if held is not None and held.opaque and partner not in done and name in held.kin:
+                        carried[held.names] = held
+        return list(carried.values())
 
     def _reachable(self, names: set[str]) -> set[str]:
         """With all that shares objects with them, and all that their functions refer to."""
@@ -187,7 +206,7 @@ class Variables:
             more = self.closure(pending)
             for name in pending:
                 held = self._current.get(name)
-                more |= set(held.names) if held else set()
+                more |= {*held.names, *held.kin} if held else set()
             pending = more - found
         return found
 
@@ -272,6 +291,13 @@ class Variables:
             except Exception:  # noqa: BLE001 - whatever is wrong with a saved value, its cell can make it again
                 missing[saved.digest] = saved
         return list(missing.values())
+
+    def replace(self, names: Iterable[str], values: Mapping[str, Any]) -> None:
+        """Put other objects with the same content in place, so that they share what rebuilt ones share with them."""
+        for name in names:
+            if name in values and name in self._current:
+                self.namespace[name] = values[name]
+                self._lazy.discard(name)
 
     def provide(self, saved: Covariable, values: Mapping[str, Any]) -> None:
         """These are the values of a saved version; names that have moved on since are left alone."""

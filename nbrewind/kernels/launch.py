@@ -11,6 +11,7 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     kind = arguments[0] if arguments and arguments[0] in ("audit", "repeat") else "audit"
     rest = arguments[1:] if arguments and arguments[0] == kind else arguments
+    sys.argv[1:] = rest  # what notebooks see is what ipykernel's own launcher leaves
     if sys.path and sys.path[0] in ("", os.getcwd()):
         del sys.path[0]  # modules beside the notebook must not shadow what a kernel imports; IPython adds it later
 

@@ -50,11 +50,23 @@ class Rebuilder:
             for covariable in step.run.covariables:
                 if any(name in variables.lazy() for name in covariable.names):
                     variables.provide(covariable, made)
+            variables.replace(self._kin_of(target, step), made)
             if any(name in variables.lazy() and variables.version(name) == target for name in target.names):
                 raise RebuildError(
                     self._failure(step, f"it did not make {', '.join(target.names)} this time")
                 )
             wanted = [covariable for covariable in wanted[1:] if set(covariable.names) & variables.lazy()]
+
+    def _kin_of(self, target: Covariable, step: Step) -> list[str]:
+        """Variables that share objects with a rebuilt one, as far as they still are what the step left."""
+        variables = self._session.variables
+        left = {name: made for made in step.run.covariables for name in made.names}
+        same = []
+        for name in target.kin:
+            then = left.get(name) or step.before.current.get(name)
+            if then is not None and variables.version(name) == then:
+                same += then.names
+        return same
 
     def _maker(self, target: Covariable) -> Step:
         for step in reversed(self._session.steps):
@@ -77,7 +89,7 @@ class Rebuilder:
         token = session.variables.visit(step.before)
         started = time.perf_counter()
         try:
-            missing = session.missing(step.code)
+            missing = session.missing(step.code, step.changed_before)
             if missing:
                 await self.provide(missing)
             ambient.settle()

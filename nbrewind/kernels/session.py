@@ -64,6 +64,11 @@ class Step:
     before: Versions
     ambient_before: Mapping[str, Digest]
 
+    @property
+    def changed_before(self) -> frozenset[str]:
+        """Variables that were there before and that it left in another version."""
+        return frozenset(name for made in self.run.covariables for name in made.names if name in self.before.current)
+
 
 @define
 class Report:
@@ -248,9 +253,9 @@ class Session:
 
     # -- running
 
-    def missing(self, code: CellCode) -> list[Covariable]:
+    def missing(self, code: CellCode, also: Iterable[str] = ()) -> list[Covariable]:
         """Put in place what a cell may touch; returns versions that only their cells can make again."""
-        return self.variables.materialise(self.observer.reachable(code))
+        return self.variables.materialise({*self.observer.reachable(code), *also})
 
     def begin(self, cell: Cell, code: CellCode) -> None:
         """The cell is about to run."""

@@ -73,6 +73,9 @@ class Covariable:
         Other variables of the notebook that its functions and classes refer to by name, sorted.
     opaque
         Why it cannot be saved (empty: it can). Its digests then say how it was derived, not what it contains.
+    kin
+        Variables of other co-variables that share objects with it by way of something that cannot be saved: each is
+        compared and saved by itself, but a change of one may be seen in the other. Sorted.
     """
 
     names: tuple[str, ...]
@@ -80,6 +83,7 @@ class Covariable:
     digest: Digest
     needs: tuple[str, ...] = ()
     opaque: str = ""
+    kin: tuple[str, ...] = ()
 
 
 @frozen

@@ -25,7 +25,7 @@ class AmbientChange:
 class Ambient:
     """Knows the digest of each provider's state, live or assumed.
 
-    An assumed state (from a restored cell) is put in place by `settle`, when a cell is really about to run.
+    An assumed state (from a restored cell) is put in place at once, or when the library that holds it is imported.
     """
 
     def __init__(self, providers: Iterable[Provider]) -> None:
@@ -46,8 +46,12 @@ class Ambient:
 
     def assume(self, name: str, digest: Digest, state: bytes) -> None:
         """A restored cell left this state."""
-        self._digests[name] = digest
-        self._assumed[name] = self._states[digest] = state
+        self._digests[name], self._states[digest] = digest, state
+        if name in self._providers and self._providers[name].ready():
+            self._providers[name].restore(state)
+            self._assumed.pop(name, None)
+        else:
+            self._assumed[name] = state
 
     def visit(
         self, digests: Mapping[str, Digest]

@@ -367,3 +367,22 @@ def test_figures_and_lambdas(lab):
 def test_values_come_back(lab, value):
     audited(lab, a=f"v = {value}", b="k = 1", c="print(repr(v), type(v).__name__, k)")
     check(lab, ["b", "c"], b="k = 2")
+
+
+def test_list_that_a_generator_holds(lab):
+    audited(
+        lab,
+        a="data = [1, 2, 3]\ng = (data.pop() for _ in range(3))",
+        b="k = 0",
+        c="next(g)",
+        d="print(data, k)",
+        e="print(next(g), data)",
+    )
+    check(lab, ["b", "d"], b="k = 1")
+    check(lab, ["e"], e="print(next(g), data, 'again')")
+
+
+def test_change_seen_through_what_cannot_be_saved(lab):
+    audited(lab, a="data = [1, 2, 3]\ng = (x for x in data)", b="data.append(4)", c="k = 0", d="print(list(g), k)")
+    check(lab, ["c", "d"], c="k = 1")
+    check(lab, ["b", "d"], b="data.append(5)")

@@ -4,6 +4,7 @@ Called as ``python cells.py RECORD CELLS.json [OPTIONS.json]``; ``RECORD`` of ``
 """
 
 import contextlib
+import faulthandler
 import io
 import json
 import linecache
@@ -105,6 +106,7 @@ def execute(cells, journal=None, after=lambda: None):
 
 
 if __name__ == "__main__":
+    faulthandler.dump_traceback_later(90, exit=True)
     folder, cells_file, *rest = sys.argv[1:]
     with open(cells_file) as file:
         cells = json.load(file)

@@ -1,0 +1,62 @@
+"""sqlite3: connections to files by path, those in memory by content."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from nbrewind.state.guard import HookError
+from nbrewind.state.registry import register_opaque, register_reducer
+
+_Settings = tuple[Any, Any, Any]
+
+
+def reduce_connection(connection: sqlite3.Connection) -> tuple[Any, ...]:
+    """A connection as what opens it again.
+
+    Raises
+    ------
+    HookError
+        It is in the middle of a transaction.
+    """
+    if connection.in_transaction:
+        raise HookError("it is in the middle of a transaction: commit or roll back before the cell ends")
+    settings = (connection.isolation_level, connection.row_factory, connection.text_factory)
+    paths = {name: path for _, name, path in _databases(connection)}
+    if set(paths) - {"main", "temp"}:
+        raise HookError("other databases are attached to it")
+    if paths.get("main"):
+        return open_connection, (paths["main"], settings)
+    return open_memory, (connection.serialize(), settings)
+
+
+def _databases(connection: sqlite3.Connection) -> list[tuple[int, str, str]]:
+    cursor = sqlite3.Cursor(connection)
+    cursor.row_factory = None
+    return cursor.execute("PRAGMA database_list").fetchall()
+
+
+def digest_connection(connection: sqlite3.Connection) -> tuple[Any, ...]:
+    """What tells two connections apart; the content of a file counts with the cell's files."""
+    return reduce_connection(connection)[1]
+
+
+def open_connection(path: str, settings: _Settings) -> sqlite3.Connection:
+    """Connect to a file again."""
+    return _with(sqlite3.connect(path), settings)
+
+
+def open_memory(content: bytes, settings: _Settings) -> sqlite3.Connection:
+    """A database in memory, with its content."""
+    connection = sqlite3.connect(":memory:")
+    connection.deserialize(content)
+    return _with(connection, settings)
+
+
+def _with(connection: sqlite3.Connection, settings: _Settings) -> sqlite3.Connection:
+    connection.isolation_level, connection.row_factory, connection.text_factory = settings
+    return connection
+
+
+register_reducer("sqlite3.Connection", reduce_connection, digest=digest_connection, subclasses=False)
+register_opaque("sqlite3.Cursor", "it is a query in progress")
