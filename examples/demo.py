@@ -58,7 +58,15 @@ def main() -> None:
         sys.exit("the repeats submitted other tasks than the change affects; please report this")
 
     table = Table(title="\nstation_trends.ipynb", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for title in ("", "cells\nexecuted", "\nreused", "tasks\nsubmitted", "\nreused", "\nseconds", "time\nsaved"):
+    for title in (
+        "",
+        "cells\nexecuted",
+        "\nreused",
+        "tasks\nsubmitted",
+        "\nreused",
+        "\nseconds",
+        "time\nsaved",
+    ):
         table.add_column(title, justify="right" if title else "left", no_wrap=True)
     for label, report in (("audit", audit), ("repeat, unchanged", again), ("repeat, one parameter", changed)):
         saved = "" if report is audit else f"{1 - report['wall'] / audit['wall']:.0%}"

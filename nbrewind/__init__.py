@@ -12,3 +12,10 @@ def load_ipython_extension(shell: object) -> None:
     from nbrewind.kernels.extension import load
 
     load(shell)
+
+
+def unload_ipython_extension(shell: object) -> None:
+    """Stop recording: ``%unload_ext nbrewind``."""
+    from nbrewind.kernels.extension import unload
+
+    unload(shell)

@@ -66,7 +66,12 @@ class Lab:
         """Audit or repeat through the headless runner."""
         out = self.folder / ".out.ipynb"
         settings = Settings(
-            kind=kind, notebook=self.path, record=options.pop("record", self.record), quiet=True, policy="all", **options
+            kind=kind,
+            notebook=self.path,
+            record=options.pop("record", self.record),
+            quiet=True,
+            policy="all",
+            **options,
         )
         outcome = headless.run(settings, out=out, parameters=parameters, progress=Silent())
         return Result(outcome, nbformat.read(out, as_version=4))
@@ -83,7 +88,9 @@ class Lab:
         shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(self.folder, copy, ignore=shutil.ignore_patterns("*.nbrewind", ".out.ipynb"))
         book = nbformat.read(copy / "nb.ipynb", as_version=4)
-        NotebookClient(book, kernel_name="python3", allow_errors=True, resources={"metadata": {"path": str(copy)}}).execute()
+        NotebookClient(
+            book, kernel_name="python3", allow_errors=True, resources={"metadata": {"path": str(copy)}}
+        ).execute()
         return outputs(book)
 
 
@@ -109,7 +116,12 @@ class Result:
         return self.outcome.tasks["reused"], self.outcome.tasks["submitted"]
 
     def because(self, cell: str) -> list[str]:
-        return [reason["kind"] for entry in self.outcome.cells if entry["id"] == cell for reason in entry["because"]]
+        return [
+            reason["kind"]
+            for entry in self.outcome.cells
+            if entry["id"] == cell
+            for reason in entry["because"]
+        ]
 
 
 def outputs(book: Any) -> list[Any]:
@@ -118,5 +130,9 @@ def outputs(book: Any) -> list[Any]:
 
 
 def _plain(output: Any) -> Any:
-    kept = {key: output[key] for key in ("output_type", "name", "text", "data", "ename", "evalue") if key in output}
+    kept = {
+        key: output[key]
+        for key in ("output_type", "name", "text", "data", "ename", "evalue")
+        if key in output
+    }
     return json.loads(json.dumps(kept))

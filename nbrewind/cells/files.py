@@ -45,7 +45,8 @@ class FilesSeen:
     """What the audit events of one cell amount to; paths are real and absolute.
 
     `reads` has the digest from before the cell wrote the file, where it did (`None` inside: absent). `writes` are the
-    files that may differ from before. `libraries` are those whose data files were read. `open` says why reads could not be bounded.
+    files that may differ from before. `libraries` are those whose data files were read. `open` says why reads could
+    not be bounded.
     """
 
     reads: dict[str, Digest | None] = field(factory=dict)

@@ -101,7 +101,9 @@ class Observer:
             *self._files_seen(seen),
             *(Evidence("ambient", name, digest) for name, digest in sorted(ambient.reads.items())),
             *(Evidence("env", key, text_digest(value)) for key, value in sorted(keys.items())),
-            *self.modules.evidence({*self._names.modules, *seen.libraries}, self._values(read | code.names.stores)),
+            *self.modules.evidence(
+                {*self._names.modules, *seen.libraries}, self._values(read | code.names.stores)
+            ),
         ]
         files = {path: self._file_digest(path) for path in sorted(seen.writes)}
         unbounded = seen.open or ("" if code.valid else code.opens)

@@ -72,7 +72,6 @@ class Paths:
             return len(self.base) >= software and ".ipynb_checkpoints" not in parts and ".git" not in parts
         return not software
 
-
     def library_of(self, path: str) -> str | None:
         """Top-level name of the installed library whose folder holds this file, ``None`` where none does."""
         full = os.path.realpath(path)

@@ -15,7 +15,6 @@ from attrs import evolve, frozen
 from nbrewind.cells.code import is_history
 from nbrewind.record.model import Covariable, Digest
 
-
 _DEFINITIONS = (type, FunctionType)
 
 

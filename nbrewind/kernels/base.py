@@ -135,9 +135,10 @@ class RecordingKernel(IPythonKernel):
         """Decide, then restore or run. Whatever goes wrong in deciding or preparing, the cell still runs."""
         session = self._nbrewind
         begun = False
+        decision: Hit | Miss = Miss(())
         try:
             reading = session.read(cell)
-            decision: Hit | Miss = Miss((Reason("silent"),)) if silent else session.decide(cell, reading)
+            decision = Miss((Reason("silent"),)) if silent else session.decide(cell, reading)
             if isinstance(decision, Hit):
                 return self._restored(cell, reading, decision, arguments)
             self._rebuilder.done = []
@@ -150,7 +151,7 @@ class RecordingKernel(IPythonKernel):
             return self._refused(error)
         except Exception as error:  # noqa: BLE001 - the user's cell must run whatever is wrong here
             self._give_up(error)
-        if not begun:
+        if not begun or isinstance(decision, Hit):
             reply: dict[str, Any] = await super().do_execute(cell.source, silent, **plain)
             return reply
         return await self._executed(cell, reading, decision, silent, plain)
@@ -169,7 +170,11 @@ class RecordingKernel(IPythonKernel):
 
     def _refused(self, error: RebuildError) -> dict[str, Any]:
         """The cell cannot run, because something that it needs could not be made again."""
-        content = {"ename": type(error).__name__, "evalue": str(error), "traceback": [f"RebuildError: {error}"]}
+        content = {
+            "ename": type(error).__name__,
+            "evalue": str(error),
+            "traceback": [f"RebuildError: {error}"],
+        }
         self.send_response(self.iopub_socket, "error", content)
         count = self.shell.execution_count
         return {"status": "error", "execution_count": count, "user_expressions": {}, "payload": [], **content}
@@ -231,7 +236,11 @@ class RecordingKernel(IPythonKernel):
         """What the reply says of a cell, with what went wrong with the record since the last one."""
         session = self._nbrewind
         warnings, self._warnings = self._warnings, []
-        return {**_as_json(cell, session.report_counts(report)), "run": session.recording.run.id, "warnings": warnings}
+        return {
+            **_as_json(cell, session.report_counts(report)),
+            "run": session.recording.run.id,
+            "warnings": warnings,
+        }
 
     def _parent_id(self) -> str:
         parent = self.get_parent("shell") or {}

@@ -13,7 +13,9 @@ def main(arguments: list[str] | None = None) -> None:
     rest = arguments[1:] if arguments and arguments[0] == kind else arguments
     sys.argv[1:] = rest  # what notebooks see is what ipykernel's own launcher leaves
     if sys.path and sys.path[0] in ("", os.getcwd()):
-        del sys.path[0]  # modules beside the notebook must not shadow what a kernel imports; IPython adds it later
+        del sys.path[
+            0
+        ]  # modules beside the notebook must not shadow what a kernel imports; IPython adds it later
 
     from ipykernel.kernelapp import IPKernelApp
 

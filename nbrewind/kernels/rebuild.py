@@ -61,7 +61,7 @@ class Rebuilder:
         """Variables that share objects with a rebuilt one, as far as they still are what the step left."""
         variables = self._session.variables
         left = {name: made for made in step.run.covariables for name in made.names}
-        same = []
+        same: list[str] = []
         for name in target.kin:
             then = left.get(name) or step.before.current.get(name)
             if then is not None and variables.version(name) == then:

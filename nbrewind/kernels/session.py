@@ -67,7 +67,9 @@ class Step:
     @property
     def changed_before(self) -> frozenset[str]:
         """Variables that were there before and that it left in another version."""
-        return frozenset(name for made in self.run.covariables for name in made.names if name in self.before.current)
+        return frozenset(
+            name for made in self.run.covariables for name in made.names if name in self.before.current
+        )
 
 
 @define

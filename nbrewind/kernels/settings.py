@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from attrs import frozen
 
 Kind = Literal["audit", "repeat"]
+Policy = Literal["auto", "all", "none"]
 _PREFIX = "NBREWIND_"
 
 
@@ -44,7 +45,7 @@ class Settings:
     record: Path
     fresh: bool = False
     rerun: tuple[str, ...] = ()
-    policy: str = "auto"
+    policy: Policy = "auto"
     quiet: bool = False
     site: str = ""
     worker_deadline: float = 0.0
@@ -91,7 +92,7 @@ def settings_from(kind: Kind, environment: Mapping[str, str] = os.environ) -> Se
         record=Path(value("RECORD")) if value("RECORD") else record_folder(notebook),
         fresh=bool(value("FRESH")),
         rerun=tuple(filter(None, value("RERUN").split("\n"))),
-        policy=value("POLICY") or "auto",
+        policy=cast("Policy", value("POLICY") if value("POLICY") in ("all", "none") else "auto"),
         quiet=bool(value("QUIET")),
         site=value("SITE"),
         worker_deadline=float(value("WORKER_DEADLINE") or 0),

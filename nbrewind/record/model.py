@@ -46,8 +46,8 @@ class Reason:
 class Evidence:
     """Something that a cell run saw, and the digest it had.
 
-    ``variable``: one name (``None``: it was looked up and absent). ``covariable``: several names, joined by spaces, seen
-    together with what they share. ``file``: content (``None``: absent). ``listing``: the names in a folder.
+    ``variable``: one name (``None``: it was looked up and absent). ``covariable``: several names, joined by spaces,
+    seen together with what they share. ``file``: content (``None``: absent). ``listing``: the names in a folder.
     ``ambient``: a provider's state. ``env``: one environment variable (``None``: unset). ``module``: a distribution's
     version, or the source of a local module.
     """

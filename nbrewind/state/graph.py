@@ -179,14 +179,13 @@ def _with_kin(
         if len(names) > 1 and not names.isdisjoint(depths):
             for name in names:
                 kin[place[name]] |= names
-    return [
-        attrs.evolve(
-            one,
-            kin=tuple(sorted(kin[number] - set(one.names))),
-            needs=tuple(sorted({*one.needs, *(n for name in one.names if name in depths for n in depths[name].needs)} - set(one.names))),
-        )
-        for number, one in enumerate(found)
-    ]
+    result = []
+    for number, one in enumerate(found):
+        own = set(one.names)
+        inside = set().union(*(depths[name].needs for name in own & depths.keys()))
+        needs = tuple(sorted({*one.needs, *inside} - own))
+        result.append(attrs.evolve(one, kin=tuple(sorted(kin[number] - own)), needs=needs))
+    return result
 
 
 def _walk(scope: Scope, roots: Sequence[Any]) -> Walk:

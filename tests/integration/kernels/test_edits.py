@@ -77,7 +77,13 @@ def test_numpy_view(lab):
 
 
 def test_view_survives_restoring(lab):
-    audited(lab, a="import numpy as np\nn = np.zeros(4)", b="v = n[1:3]", c="k = 1", d="v[:] = k\nprint(n, np.shares_memory(v, n))")
+    audited(
+        lab,
+        a="import numpy as np\nn = np.zeros(4)",
+        b="v = n[1:3]",
+        c="k = 1",
+        d="v[:] = k\nprint(n, np.shares_memory(v, n))",
+    )
     check(lab, ["c", "d"], c="k = 2")
 
 
@@ -87,7 +93,13 @@ def test_global_read_by_a_function(lab):
 
 
 def test_helper_of_a_helper(lab):
-    audited(lab, a="def h(x):\n    return x + 1", b="def g(x):\n    return h(x)", c="def f(x):\n    return g(x)", d="print(f(1))")
+    audited(
+        lab,
+        a="def h(x):\n    return x + 1",
+        b="def g(x):\n    return h(x)",
+        c="def f(x):\n    return g(x)",
+        d="print(f(1))",
+    )
     check(lab, ["a", "d"], a="def h(x):\n    return x + 100")
 
 
@@ -161,7 +173,12 @@ def test_deleted_variable(lab):
 
 
 def test_name_in_a_query_string(lab):
-    audited(lab, a="import pandas as pd\ndf = pd.DataFrame({'x': [1, 2, 3]})", b="cut = 1", c="print(len(df.query('x > @cut')))")
+    audited(
+        lab,
+        a="import pandas as pd\ndf = pd.DataFrame({'x': [1, 2, 3]})",
+        b="cut = 1",
+        c="print(len(df.query('x > @cut')))",
+    )
     check(lab, ["b", "c"], b="cut = 2")
 
 
@@ -173,7 +190,12 @@ def test_exec_and_eval(lab):
 
 
 def test_data_frame_changed_in_place(lab):
-    audited(lab, a="import pandas as pd\ndf = pd.DataFrame({'x': [1, 2, 3]})", b="df.loc[0, 'x'] = 10", c="print(df.x.sum())")
+    audited(
+        lab,
+        a="import pandas as pd\ndf = pd.DataFrame({'x': [1, 2, 3]})",
+        b="df.loc[0, 'x'] = 10",
+        c="print(df.x.sum())",
+    )
     check(lab, ["b", "c"], b="df.loc[0, 'x'] = 20")
 
 
@@ -192,7 +214,12 @@ def test_file_only_touched(lab):
 
 
 def test_file_written_and_tampered_with(lab):
-    audited(lab, a="k = 1", b="with open('out.txt', 'w') as f:\n    f.write(str(k))", c="print(open('out.txt').read())")
+    audited(
+        lab,
+        a="k = 1",
+        b="with open('out.txt', 'w') as f:\n    f.write(str(k))",
+        c="print(open('out.txt').read())",
+    )
     (lab.folder / "out.txt").write_text("tampered")
     result = lab.repeat()
     assert result.executed == []
@@ -206,7 +233,9 @@ def test_file_written_and_tampered_with(lab):
 def test_two_inputs_swapped(lab):
     (lab.folder / "p.txt").write_text("1")
     (lab.folder / "q.txt").write_text("2")
-    audited(lab, a="p = open('p.txt').read()", b="q = open('q.txt').read()", c="print(p, q)", d="print('apart')")
+    audited(
+        lab, a="p = open('p.txt').read()", b="q = open('q.txt').read()", c="print(p, q)", d="print('apart')"
+    )
     (lab.folder / "p.txt").write_text("2")
     (lab.folder / "q.txt").write_text("1")
     check(lab, ["a", "b", "c"])
@@ -224,7 +253,12 @@ def test_local_module_edited(lab):
 
 
 def test_written_by_a_child_process(lab):
-    audited(lab, a="k = 1", b="import subprocess\nsubprocess.run(['sh', '-c', f'echo {k} > made.txt'])", c="print(open('made.txt').read())")
+    audited(
+        lab,
+        a="k = 1",
+        b="import subprocess\nsubprocess.run(['sh', '-c', f'echo {k} > made.txt'])",
+        c="print(open('made.txt').read())",
+    )
     (lab.folder / "made.txt").unlink()
     result = lab.repeat()
     assert (lab.folder / "made.txt").read_text() == "1\n"
@@ -234,7 +268,9 @@ def test_written_by_a_child_process(lab):
 
 
 def test_random_state(lab):
-    audited(lab, a="import random\nrandom.seed(1)", b="x = random.random()", c="y = random.random()\nprint(y)")
+    audited(
+        lab, a="import random\nrandom.seed(1)", b="x = random.random()", c="y = random.random()\nprint(y)"
+    )
     check(lab, ["a", "b", "c"], a="import random\nrandom.seed(2)")
 
 
@@ -245,7 +281,13 @@ def test_reseeding_to_the_same_state(lab):
 
 
 def test_numpy_random_state(lab):
-    audited(lab, a="import numpy as np\nnp.random.seed(0)", b="k = 1", c="x = np.random.rand() + k", d="print(x, np.random.rand())")
+    audited(
+        lab,
+        a="import numpy as np\nnp.random.seed(0)",
+        b="k = 1",
+        c="x = np.random.rand() + k",
+        d="print(x, np.random.rand())",
+    )
     check(lab, ["b", "c", "d"], b="k = 2")
 
 
@@ -271,7 +313,12 @@ def test_generator_is_rebuilt(lab):
 
 
 def test_rebuilding_repeats_no_outside_effect(lab):
-    audited(lab, a="with open('log.txt', 'a') as f:\n    f.write('x')\ng = (i for i in range(5))", b="k = 0", c="print(next(g) + k)")
+    audited(
+        lab,
+        a="with open('log.txt', 'a') as f:\n    f.write('x')\ng = (i for i in range(5))",
+        b="k = 0",
+        c="print(next(g) + k)",
+    )
     lab.edit(b="k = 7")
     lab.repeat()
     assert (lab.folder / "log.txt").read_text() in ("x", "xx")
@@ -302,7 +349,12 @@ def test_a_failing_cell_runs_again(lab):
 
 
 def test_async_cells(lab):
-    audited(lab, a="import asyncio\nasync def f(x):\n    await asyncio.sleep(0)\n    return x * k", b="k = 2", c="print(await f(4))")
+    audited(
+        lab,
+        a="import asyncio\nasync def f(x):\n    await asyncio.sleep(0)\n    return x * k",
+        b="k = 2",
+        c="print(await f(4))",
+    )
     check(lab, ["b", "c"], b="k = 3")
 
 
@@ -349,7 +401,14 @@ def test_walrus_and_comprehension_scopes(lab):
 
 
 def test_object_made_by_a_redefined_class(lab):
-    audited(lab, a="class C:\n    def v(self):\n        return 1", b="c = C()", c="class C:\n    def v(self):\n        return 2", d="k = 0", e="print(c.v(), C().v(), k)")
+    audited(
+        lab,
+        a="class C:\n    def v(self):\n        return 1",
+        b="c = C()",
+        c="class C:\n    def v(self):\n        return 2",
+        d="k = 0",
+        e="print(c.v(), C().v(), k)",
+    )
     check(lab, ["d", "e"], d="k = 1")
 
 
@@ -363,7 +422,9 @@ def test_figures_and_lambdas(lab):
     check(lab, ["b", "c"], b="k = 3")
 
 
-@pytest.mark.parametrize("value", ["float('nan')", "-0.0", "{3, 1, 2}", "(1, [2])", "b'x'", "{'b': 1, 'a': 2}", "range(4)", "1j"])
+@pytest.mark.parametrize(
+    "value", ["float('nan')", "-0.0", "{3, 1, 2}", "(1, [2])", "b'x'", "{'b': 1, 'a': 2}", "range(4)", "1j"]
+)
 def test_values_come_back(lab, value):
     audited(lab, a=f"v = {value}", b="k = 1", c="print(repr(v), type(v).__name__, k)")
     check(lab, ["b", "c"], b="k = 2")
@@ -383,6 +444,8 @@ def test_list_that_a_generator_holds(lab):
 
 
 def test_change_seen_through_what_cannot_be_saved(lab):
-    audited(lab, a="data = [1, 2, 3]\ng = (x for x in data)", b="data.append(4)", c="k = 0", d="print(list(g), k)")
+    audited(
+        lab, a="data = [1, 2, 3]\ng = (x for x in data)", b="data.append(4)", c="k = 0", d="print(list(g), k)"
+    )
     check(lab, ["c", "d"], c="k = 1")
     check(lab, ["b", "d"], b="data.append(5)")
