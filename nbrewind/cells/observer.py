@@ -94,7 +94,8 @@ class Observer:
         code = self._code
         assert code is not None, "end() without begin()"
         read = self._names_read(code)
-        change = self.variables.settle(read, code.names.stores | self._names.stores)
+        reached = read | self.variables.names() if code.history else read
+        change = self.variables.settle(reached, code.names.stores | self._names.stores)
         ambient = self._ambient_change(code, seen)
         evidence = [
             *self._variables_seen(read, change, everything=bool(code.opens)),

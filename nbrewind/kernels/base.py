@@ -49,13 +49,13 @@ class RecordingKernel(IPythonKernel):
         try:
             self._nbrewind = Session(self.shell, self._settings, self._notify)
             self._nbrewind.install()
-        except (NbrewindError, OSError) as error:
+        except Exception as error:
             self._nbrewind = None
-            self._fatal = error
+            if not isinstance(error, (NbrewindError, OSError)):
+                self.log.error("nbrewind failed to start", exc_info=error)
             self._trouble.append(f"nothing is recorded or restored in this session: {error}")
             return
         self._rebuilder = Rebuilder(self._nbrewind, self._run_unseen)
-        self.shell.user_ns_hidden.setdefault("nbrewind_session", None)
 
     @property
     def nbrewind_session(self) -> Any:
@@ -145,6 +145,7 @@ class RecordingKernel(IPythonKernel):
             missing = session.missing(reading)
             if missing:
                 await self._rebuilder.provide(missing)
+            await self._rebuilder.provide_results(reading.history)
             session.begin(cell, reading)
             begun = True
         except RebuildError as error:
@@ -250,19 +251,24 @@ class RecordingKernel(IPythonKernel):
         if not self._settings.quiet:
             self.send_response(self.iopub_socket, "display_data", display_message(text, action))
 
-    async def _run_unseen(self, source: str) -> BaseException | None:
-        """Run code in the notebook's namespace with its outputs held back."""
+    async def _run_unseen(self, source: str, shows: bool) -> tuple[BaseException | None, Any]:
+        """Run code in the notebook's namespace with its outputs held back; with `shows`, its last value is evaluated."""
         shell = self.shell
         self._tap.mute(True)
+        number, outputs = shell.execution_count, dict(shell.user_ns["_oh"])
         try:
             result = await shell.run_cell_async(
-                source, store_history=False, silent=True, transformed_cell=shell.transform_cell(source)
+                source, store_history=False, silent=not shows, transformed_cell=shell.transform_cell(source)
             )
             shell.events.trigger("post_execute")
         finally:
             self._tap.mute(False)
-        error: BaseException | None = result.error_before_exec or result.error_in_exec
-        return error
+        if shows:
+            shell.user_ns["_oh"].clear()
+            shell.user_ns["_oh"].update(outputs)
+            shell.user_ns.pop(f"_{number}", None)
+            self._nbrewind.history.settle()
+        return result.error_before_exec or result.error_in_exec, result.result
 
 
 def _cell_of(code: str, cell_id: str | None, meta: Any) -> Any:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 from nbrewind.errors import RebuildError
 from nbrewind.kernels.session import Session, Step
 from nbrewind.record.model import Covariable, Digest
 
-RunCode = Callable[[str], Awaitable[BaseException | None]]
+RunCode = Callable[[str, bool], Awaitable[tuple[BaseException | None, Any]]]
 
 
 class Rebuilder:
@@ -25,7 +26,8 @@ class Rebuilder:
     session
         Whose steps are run again.
     run
-        Runs code in the notebook's namespace with outputs held back; returns the exception that it raised, if any.
+        Runs code in the notebook's namespace with outputs held back, its last value evaluated or not; returns the
+        exception that it raised, if any, and that value.
     """
 
     def __init__(self, session: Session, run: RunCode) -> None:
@@ -46,7 +48,7 @@ class Rebuilder:
         while wanted:
             target = wanted[0]
             step = self._maker(target)
-            made = await self._run_again(step)
+            made, _ = await self._run_again(step)
             for covariable in step.run.covariables:
                 if any(name in variables.lazy() for name in covariable.names):
                     variables.provide(covariable, made)
@@ -79,7 +81,27 @@ class Rebuilder:
             "run the notebook from the top with --fresh"
         )
 
-    async def _run_again(self, step: Step) -> dict[str, object]:
+    async def provide_results(self, names: frozenset[str]) -> None:
+        """Bring in the earlier results that a cell with these names of IPython's history may look at."""
+        session = self._session
+        for shown in session.history.wanted(names):
+            step = session.steps[shown.step]
+            made, value = await self._run_again(step, shows=True)
+            session.history.put(shown, self._own_object(step, made, value))
+
+    def _own_object(self, step: Step, made: dict[str, object], value: object) -> object:
+        """The variable that the result is, if it is one that still is what the step left."""
+        variables = self._session.variables
+        left = {name: one for one in step.run.covariables for name in one.names}
+        for name, candidate in made.items():
+            then = left.get(name) or step.before.current.get(name)
+            if candidate is value and then is not None and variables.version(name) == then:
+                if name in variables.lazy():
+                    variables.provide(then, made)
+                return variables.namespace.get(name, value)
+        return value
+
+    async def _run_again(self, step: Step, *, shows: bool = False) -> tuple[dict[str, object], object]:
         session, key = self._session, step.run.key
         if key in self._under_way:
             raise RebuildError(self._failure(step, "it needs its own result"))
@@ -96,7 +118,7 @@ class Rebuilder:
             keep = self._files_now(step)
             cell = session.journal.enter(step.cell.id)
             try:
-                error = await self._run(step.cell.source)
+                error, value = await self._run(step.cell.source, shows)
             finally:
                 session.journal.enter(cell)
                 self._put_back(keep)
@@ -107,7 +129,7 @@ class Rebuilder:
         if error is not None:
             raise RebuildError(self._failure(step, f"{type(error).__name__}: {error}")) from error
         self.done.append((step.cell.id, time.perf_counter() - started))
-        return made
+        return made, value
 
     def _files_now(self, step: Step) -> dict[Path, bytes | None]:
         """Contents of the files that the cell is known to write, so that running it again leaves them as they are."""

@@ -15,10 +15,11 @@ from typing import Any
 from attrs import define, evolve, field, frozen
 
 from nbrewind import hpc
-from nbrewind.cells.code import CellCode, is_history, read_cell
+from nbrewind.cells.code import CellCode, read_cell
 from nbrewind.cells.observer import Observation, Observer
 from nbrewind.cells.paths import Paths
 from nbrewind.cells.variables import Variables, Versions
+from nbrewind.kernels.history import History
 from nbrewind.kernels.journal import CellJournal
 from nbrewind.kernels.now import Now
 from nbrewind.kernels.recording import Recording
@@ -114,12 +115,12 @@ class Session:
         self.observer = Observer(self.variables, paths, self.recording.files, shell.compile)
         self.journal = CellJournal(shell.user_ns, self.observer.files, notify, fresh=settings.fresh)
         self.steps: list[Step] = []
-        self._now = Now(self.observer, self.history_digest)
+        self.history = History(shell)
+        self._now = Now(self.observer, self.history.digest)
         self._before: Versions = Versions({}, {})
         self._ambient_before: Mapping[str, Digest] = {}
         self._started = 0.0
         self._previews: dict[Digest, str] = {}
-        self._results: list[Digest] = []
         self._failed = False
         self.pid = os.getpid()
 
@@ -218,8 +219,8 @@ class Session:
         self._restore_files(trace)
         self._note_previews(trace)
         outputs = json.loads(self.recording.record.blob(trace.outputs)) if trace.outputs else []
-        if any(message["type"] == "execute_result" for message in outputs):
-            self._results.append(trace.key)
+        if _shows_result(outputs):
+            self.history.add(trace.key, len(self.steps), self.shell.execution_count, live=False)
         seconds = time.perf_counter() - started
         run = evolve(
             trace,
@@ -293,8 +294,8 @@ class Session:
                 ambient=self.recording.keep_ambient(observation.ambient),
             )
         self._failed = self._failed or not ok
-        if any(message["type"] == "execute_result" for message in outputs):
-            self._results.append(run.key)
+        if _shows_result(outputs):
+            self.history.add(run.key, len(self.steps), self.shell.execution_count - 1, live=True)
         blob = self.recording.put(json.dumps(outputs).encode()) if outputs else ""
         run = evolve(
             run, outputs=blob, open=run.open or ("its output is not saved" if outputs and not blob else "")
@@ -319,7 +320,7 @@ class Session:
         *,
         ok: bool,
     ) -> CellRun:
-        evidence = (*observation.evidence, *self._history_evidence(code))
+        evidence = (*observation.evidence, *self.history.evidence(code.history))
         key = trace_key(code.digest, evidence)
         written = tuple(derived(covariable, key) for covariable in observation.change.written)
         count = self.journal.count(cell.id)
@@ -360,19 +361,6 @@ class Session:
                 previews[f"={name}"] = describe(self.variables.namespace.get(name))
         return previews
 
-    # -- IPython's history of results
-
-    def history_digest(self, name: str) -> Digest:
-        """What `_`, `Out` and the like hold, by the cells that made it."""
-        if name == "_":
-            return self._results[-1] if self._results else "none"
-        return digest_bytes(
-            "\n".join([name, *self._results, *(step.cell.source for step in self.steps)]).encode()
-        )
-
-    def _history_evidence(self, code: CellCode) -> Iterable[Evidence]:
-        return (Evidence("variable", name, self.history_digest(name)) for name in sorted(code.history))
-
     # -- ending
 
     def report_counts(self, report: Report) -> Report:
@@ -406,6 +394,5 @@ def derived(covariable: Covariable, key: Digest) -> Covariable:
     )
 
 
-def uses_history(code: CellCode) -> bool:
-    """Whether a cell looks at earlier results by number or underscore."""
-    return any(is_history(name) for name in code.history)
+def _shows_result(outputs: Iterable[Mapping[str, Any]]) -> bool:
+    return any(message["type"] == "execute_result" for message in outputs)

@@ -449,3 +449,13 @@ def test_change_seen_through_what_cannot_be_saved(lab):
     )
     check(lab, ["c", "d"], c="k = 1")
     check(lab, ["b", "d"], b="data.append(5)")
+
+
+def test_list_changed_through_the_last_result(lab):
+    audited(lab, a="x = [1]\nx", b="k = 4", c="_.append(k)", d="print(x)")
+    check(lab, ["b", "c", "d"], b="k = 5")
+
+
+def test_results_by_number(lab):
+    audited(lab, a="x = 3\nx * 2", b="x + 1", c="k = 1", d="print(Out[1] + _2 + k, __)")
+    check(lab, ["c", "d"], c="k = 2")

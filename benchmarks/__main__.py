@@ -1,0 +1,28 @@
+"""Run the measurements: ``python -m benchmarks [kernels|climate]… [--json FILE]``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from benchmarks import climate, kernels
+from benchmarks.measure import Figure, console, show
+
+SUITES = {"kernels": kernels.measure, "climate": climate.measure}
+
+
+@click.command()
+@click.argument("names", nargs=-1, type=click.Choice(list(SUITES)))
+@click.option("--json", "target", type=click.Path(path_type=Path), default=None)
+def main(names: tuple[str, ...], target: Path | None) -> None:
+    """Measure and print, in seconds and ratios, medians of runs in turn."""
+    figures: list[Figure] = []
+    for name in names or SUITES:
+        console.print(f"measuring {name} …")
+        figures += SUITES[name]()
+    show(figures, target)
+
+
+if __name__ == "__main__":
+    main()
