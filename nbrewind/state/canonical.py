@@ -245,14 +245,13 @@ class Walk:
 
     def _aliases(self) -> None:
         """Encode which arrays of the value see each other's elements, and where."""
-        seen = [one for one in self.stretches if one.number >= 0]
-        for cluster in overlapping(seen):
-            if len(cluster) > 1:
-                origin = min(one.start for one in cluster)
-                cluster.sort(key=lambda one: one.number)
-                self.emit(
-                    marshal.dumps([(one.number, one.start - origin, one.strides) for one in cluster], MARSHAL)
-                )
+        seen = [one for one in self.stretches if one.number >= 0 and one.end > one.start]
+        clusters = [sorted(each, key=lambda one: one.number) for each in overlapping(seen) if len(each) > 1]
+        for cluster in sorted(clusters, key=lambda each: each[0].number):
+            origin = min(one.start for one in cluster)
+            self.emit(
+                marshal.dumps([(one.number, one.start - origin, one.strides) for one in cluster], MARSHAL)
+            )
 
     def _flush(self) -> None:
         self._hasher.update(b"".join(self._out))

@@ -173,7 +173,9 @@ def _with_kin(
         for key in (walk.met.keys() - walk.unlinked) | walk.owners:
             holders.setdefault(key, set()).add(name)
     named = {id(one): name for name, walk in (*looks.items(), *depths.items()) for one in walk.stretches}
-    stretches = [one for walk in (*looks.values(), *depths.values()) for one in walk.stretches if one.end > one.start]
+    stretches = [
+        one for walk in (*looks.values(), *depths.values()) for one in walk.stretches if one.end > one.start
+    ]
     together = [{named[id(one)] for one in cluster} for cluster in overlapping(stretches)]
     for names in (*holders.values(), *together):
         if len(names) > 1 and not names.isdisjoint(depths):

@@ -19,8 +19,9 @@ from nbrewind.errors import NbrewindError, Unsaveable
 from nbrewind.record.model import Covariable, Digest, Location
 from nbrewind.state.buffers import CHUNK, Base
 from nbrewind.state.graph import Analyser, Measure
-from nbrewind.state.guard import watching
+from nbrewind.state.guard import type_name, watching
 from nbrewind.state.pickling import Stream, dump
+from nbrewind.state.registry import REGISTRY
 from nbrewind.state.trust import Trust
 from nbrewind.state.writing import Buffer, Entry, Job, WriterThread
 
@@ -56,13 +57,14 @@ class Pen(Protocol):
 class SaveProblem:
     """A co-variable that was not saved: its cell runs again when it is needed.
 
-    `kind` is ``unsaveable`` (of its own), ``budget`` (it costs more than it is worth), or ``failed`` (the disk).
+    `kind` is ``unsaveable`` (of its own), ``budget`` (it costs more than it is worth), ``policy`` (somebody said so),
+    or ``failed`` (the disk).
     """
 
     names: tuple[str, ...]
     why: str
     remedy: str
-    kind: Literal["unsaveable", "budget", "failed"] = "unsaveable"
+    kind: Literal["unsaveable", "budget", "policy", "failed"] = "unsaveable"
 
     @property
     def name(self) -> str:
@@ -169,6 +171,17 @@ class Saver:
         return nodes * _NODE_SECONDS + measure.size / _BYTES_A_SECOND
 
     def _add(self, job: Job, covariable: Covariable, end: float | None) -> None:
+        policies = {
+            entry.policy: kind for kind in self._measure(covariable).types if (entry := REGISTRY.of(kind))
+        }
+        unsaved = policies.get("never") or policies.get("rebuild")
+        if unsaved is not None:
+            why = f"the policy for {type_name(unsaved)} is '{'never' if 'never' in policies else 'rebuild'}'"
+            remedy = "its cell runs again when it is needed"
+            self._problems.append(SaveProblem(covariable.names, why, remedy, "policy"))
+            return
+        if "always" in policies:
+            end = None
         try:
             if end is not None and time.perf_counter() + self._cost(covariable) > end:
                 raise _TooSlowError

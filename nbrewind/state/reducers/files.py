@@ -72,16 +72,17 @@ def open_file(kind: str, path: str, mode: str, position: int, text: tuple[str, s
 
 def closed_file(kind: str, path: Any, mode: str, text: tuple[str, str, Any] | None) -> Any:
     """A closed file of that name."""
-    raw = io.FileIO(os.devnull, "r+")
+    raw = io.FileIO(os.devnull, "r+" if "+" in mode else "r" if "r" in mode else "a" if "a" in mode else "w")
     raw.name = path
-    if kind == "FileIO":
-        file: Any = raw
-    else:
-        wrap = {"BufferedReader": io.BufferedReader, "BufferedWriter": io.BufferedWriter}.get(kind)
-        file = wrap(raw) if wrap else io.BufferedRandom(raw)
-        if text is not None:
-            file = io.TextIOWrapper(file, encoding=text[0], errors=text[1])
-            file.mode = mode
+    file: Any = raw
+    if kind != "FileIO":
+        wrap: Any = (
+            io.BufferedRandom if "+" in mode else io.BufferedReader if "r" in mode else io.BufferedWriter
+        )
+        file = wrap(raw)
+    if text is not None:
+        file = io.TextIOWrapper(file, encoding=text[0], errors=text[1])
+        file.mode = mode
     file.close()
     return file
 

@@ -31,12 +31,14 @@ def reduce_member(member: Any) -> tuple[Any, ...]:
 
 def digest_file(file: Any) -> tuple[Any, ...]:
     """What tells two open files apart."""
-    return reduce_file(file)[1]
+    arguments: tuple[Any, ...] = reduce_file(file)[1]
+    return arguments
 
 
 def digest_member(member: Any) -> tuple[Any, ...]:
     """What tells two groups or datasets apart."""
-    return reduce_member(member)[1]
+    arguments: tuple[Any, ...] = reduce_member(member)[1]
+    return arguments
 
 
 def open_file(path: str, mode: str) -> Any:
@@ -50,7 +52,11 @@ def closed_file() -> Any:
     """A file that was closed."""
     import h5py
 
-    file = h5py.File.in_memory() if hasattr(h5py.File, "in_memory") else h5py.File("closed", "w", driver="core", backing_store=False)
+    file = (
+        h5py.File.in_memory()
+        if hasattr(h5py.File, "in_memory")
+        else h5py.File("closed", "w", driver="core", backing_store=False)
+    )
     file.close()
     return file
 

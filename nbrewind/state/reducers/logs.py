@@ -23,7 +23,8 @@ def get_logger(name: str) -> logging.Logger:
 
 def digest_logger(logger: logging.Logger) -> tuple[Any, ...]:
     """Its name."""
-    return reduce_logger(logger)[1]
+    arguments: tuple[Any, ...] = reduce_logger(logger)[1]
+    return arguments
 
 
 def reduce_handler(handler: logging.Handler) -> tuple[Any, ...]:
@@ -52,9 +53,8 @@ def set_handler(handler: logging.Handler, state: dict[str, Any]) -> None:
 
 def digest_handler(handler: logging.Handler) -> tuple[Any, ...]:
     """What it writes to and how."""
-    function, arguments, state, *_ = reduce_handler(handler)
-    state.pop("mode", None)
-    return (*arguments, state)
+    _, arguments, state, *_ = reduce_handler(handler)
+    return (*arguments, [(name, state[name]) for name in sorted(state) if name != "mode"])
 
 
 register_reducer("logging.Logger", reduce_logger, digest=digest_logger)

@@ -27,7 +27,7 @@ def reduce_connection(connection: sqlite3.Connection) -> tuple[Any, ...]:
         raise HookError("other databases are attached to it")
     if paths.get("main"):
         return open_connection, (paths["main"], settings)
-    return open_memory, (connection.serialize(), settings)
+    return open_memory, ("\n".join(connection.iterdump()), settings)
 
 
 def _databases(connection: sqlite3.Connection) -> list[tuple[int, str, str]]:
@@ -38,7 +38,8 @@ def _databases(connection: sqlite3.Connection) -> list[tuple[int, str, str]]:
 
 def digest_connection(connection: sqlite3.Connection) -> tuple[Any, ...]:
     """What tells two connections apart; the content of a file counts with the cell's files."""
-    return reduce_connection(connection)[1]
+    function, arguments = reduce_connection(connection)
+    return (function.__name__, *arguments)
 
 
 def open_connection(path: str, settings: _Settings) -> sqlite3.Connection:
@@ -46,10 +47,10 @@ def open_connection(path: str, settings: _Settings) -> sqlite3.Connection:
     return _with(sqlite3.connect(path), settings)
 
 
-def open_memory(content: bytes, settings: _Settings) -> sqlite3.Connection:
-    """A database in memory, with its content."""
+def open_memory(script: str, settings: _Settings) -> sqlite3.Connection:
+    """A database in memory, made again by a script."""
     connection = sqlite3.connect(":memory:")
-    connection.deserialize(content)
+    connection.executescript(script)
     return _with(connection, settings)
 
 

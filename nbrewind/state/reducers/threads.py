@@ -19,7 +19,7 @@ def reduce_lock(lock: Any) -> tuple[Any, ...]:
     HookError
         Somebody holds it.
     """
-    if " locked " in repr(lock):
+    if repr(lock).startswith("<locked"):
         raise HookError("somebody holds it")
     return new_lock, (type(lock).__name__,)
 
@@ -43,13 +43,25 @@ def reduce_executor(executor: Any) -> tuple[Any, ...]:
         It has work, or was given an initialiser or context of its own.
     """
     if isinstance(executor, futures.ThreadPoolExecutor):
-        if executor._work_queue.qsize():
+        if executor._work_queue.qsize() and not executor._shutdown:
             raise HookError("it has work to do")
         name = executor._thread_name_prefix
-        return new_executor, ("thread", executor._max_workers, name, executor._shutdown, executor._initializer)
+        return new_executor, (
+            "thread",
+            executor._max_workers,
+            name,
+            executor._shutdown,
+            executor._initializer,
+        )
     if executor._pending_work_items:
         raise HookError("it has work to do")
-    return new_executor, ("process", executor._max_workers, "", executor._shutdown_thread, executor._initializer)
+    return new_executor, (
+        "process",
+        executor._max_workers,
+        "",
+        executor._shutdown_thread,
+        executor._initializer,
+    )
 
 
 def digest_executor(executor: Any) -> tuple[Any, ...]:
@@ -58,7 +70,9 @@ def digest_executor(executor: Any) -> tuple[Any, ...]:
     return kind, workers, bool(ended), initialiser
 
 
-def new_executor(kind: str, workers: int, name: str, ended: bool, initialiser: Callable[..., object] | None) -> Any:
+def new_executor(
+    kind: str, workers: int, name: str, ended: bool, initialiser: Callable[..., object] | None
+) -> Any:
     """An executor of that kind; its workers start with its first work."""
     made: Any
     if kind == "thread":
@@ -72,7 +86,10 @@ def new_executor(kind: str, workers: int, name: str, ended: bool, initialiser: C
 
 for _name in ("_thread.lock", "_thread.RLock", "threading._RLock"):
     register_reducer(_name, reduce_lock, digest=digest_lock)
-for _name in ("concurrent.futures.thread.ThreadPoolExecutor", "concurrent.futures.process.ProcessPoolExecutor"):
+for _name in (
+    "concurrent.futures.thread.ThreadPoolExecutor",
+    "concurrent.futures.process.ProcessPoolExecutor",
+):
     register_reducer(_name, reduce_executor, digest=digest_executor, subclasses=False)
 register_opaque("threading.Thread", "it is a thread")
 register_opaque("concurrent.futures._base.Future", "it is work in progress")
