@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import cache
 from importlib import metadata
 from types import BuiltinFunctionType, FunctionType, ModuleType
@@ -35,13 +35,20 @@ def distribution_version(module: str) -> str | None:
     try:
         return metadata.version(module)
     except metadata.PackageNotFoundError:
-        names = _distributions().get(module, ())
-        return " ".join(f"{name} {metadata.version(name)}" for name in sorted(set(names))) or None
+        owners = {f"{one.name} {one.version}" for one in metadata.distributions() if _holds(one, module)}
+        return " ".join(sorted(owners)) or None
 
 
-@cache
-def _distributions() -> Mapping[str, list[str]]:
-    return metadata.packages_distributions()
+def _holds(distribution: metadata.Distribution, module: str) -> bool:
+    """Whether a distribution installed a top-level module, by the list of its files (unparsed: there are many)."""
+    listed = "\n" + (distribution.read_text("RECORD") or distribution.read_text("installed-files.txt") or "")
+    tops = (distribution.read_text("top_level.txt") or "").split()
+    return (
+        module in tops
+        or f"\n{module}/" in listed
+        or f"\n{module}.py," in listed
+        or f"\n{module}.cpython" in listed
+    )
 
 
 PYTHON = "python"
@@ -63,6 +70,8 @@ class Modules:
         self._paths = paths
         self._digest = digest
         self._as_loaded: dict[str, Digest | None] = {}
+        self._examined: set[str] = set()
+        self._local: dict[str, str] = {}
 
     def present(self, name: str) -> Digest | None:
         """Digest of a module as `Evidence` names it, now: as loaded, if it is loaded."""
@@ -101,22 +110,18 @@ class Modules:
 
     def _local_modules(self) -> dict[str, str]:
         """Loaded modules whose source is data: beside the notebook, or on a path that the notebook added."""
-        found: dict[str, str] = {}
-        for name, module in list(sys.modules.items()):
+        for name in sys.modules.keys() - self._examined:
+            module = sys.modules.get(name)
+            self._examined.add(name)
             path = getattr(module, "__file__", None) if isinstance(module, ModuleType) else None
-            if not isinstance(path, str) or name in _MACHINERY or name.partition(".")[0] in _MACHINERY:
-                continue
-            known = _LOCAL.get(path)
-            if known is None:
-                known = _LOCAL[path] = os.path.realpath(path) if self._paths.is_data(path) else ""
-            if known:
-                found[name] = known
-                if known not in self._as_loaded:
-                    self._as_loaded[known] = self._digest(known)
-        return found
-
-
-_LOCAL: dict[str, str] = {}
+            if (
+                isinstance(path, str)
+                and name.partition(".")[0] not in _MACHINERY
+                and self._paths.is_data(path)
+            ):
+                self._local[name] = os.path.realpath(path)
+                self._as_loaded.setdefault(self._local[name], self._digest(self._local[name]))
+        return self._local
 
 
 def _home(value: Any) -> str:

@@ -7,11 +7,10 @@ import os
 import sys
 from typing import Any
 
-from ipykernel.ipkernel import IPythonKernel
-
 from nbrewind import __version__
 from nbrewind.errors import NbrewindError, RebuildError
-from nbrewind.kernels.outputs import OutputTap, flush
+from nbrewind.kernels.looks import LookedAtKernel
+from nbrewind.kernels.outputs import OutputTap, flush, payload_of, with_payload
 from nbrewind.kernels.quiet_line import display_message, executed_line, restored_line
 from nbrewind.kernels.settings import Kind, settings_from
 from nbrewind.plan.decide import Hit, Miss
@@ -19,7 +18,7 @@ from nbrewind.plan.sentences import sentences
 from nbrewind.record.model import Reason
 
 
-class RecordingKernel(IPythonKernel):
+class RecordingKernel(LookedAtKernel):
     """Shared by both kernels: the session, the outputs, and what an execute request turns into."""
 
     kind: Kind = "audit"
@@ -37,6 +36,7 @@ class RecordingKernel(IPythonKernel):
         self._report: dict[str, Any] | None = None
         self._rebuilder: Any = None
         self._nesting = 0
+        self._console = False
         self._open_session()
 
     # -- session
@@ -120,9 +120,11 @@ class RecordingKernel(IPythonKernel):
         for line in self._take_trouble(silent):
             self._notify_now(line)
         if session is None or self._nesting or not code.strip() or os.getpid() != session.pid:
+            self.bring_for(user_expressions)
             reply: dict[str, Any] = await super().do_execute(code, silent, **plain)
             return reply
         cell = _cell_of(code, "" if silent else cell_id, cell_meta)
+        self._console = cell_id is None and allow_stdin
         self._nesting += 1
         try:
             return await self._cell(cell, silent, arguments, plain)
@@ -194,6 +196,7 @@ class RecordingKernel(IPythonKernel):
         report, outputs = self._nbrewind.restore(cell, code, hit.trace)
         shell = self.shell
         count = shell.execution_count
+        self.bring_for(arguments["user_expressions"])
         self._tap.play(self, outputs, count)
         self._say(restored_line(report.saved, report.tasks), "restored")
         if arguments["store_history"]:
@@ -204,7 +207,7 @@ class RecordingKernel(IPythonKernel):
             "status": "ok",
             "execution_count": count,
             "user_expressions": shell.user_expressions(arguments["user_expressions"] or {}),
-            "payload": [],
+            "payload": payload_of(outputs),
         }
 
     async def _executed(
@@ -213,12 +216,12 @@ class RecordingKernel(IPythonKernel):
         """Run the cell and record it."""
         session = self._nbrewind
         self._tap.start(self._parent_id())
-        ok = False
+        ok, payload = False, []
         try:
             reply: dict[str, Any] = await super().do_execute(cell.source, silent, **arguments)
-            ok = reply["status"] == "ok"
+            ok, payload = reply["status"] == "ok", reply["payload"]
         finally:
-            outputs = self._tap.stop()
+            outputs = with_payload(self._tap.stop(), payload)
             try:
                 report = session.finish(cell, code, miss.because, ok=ok, outputs=outputs)
             except Exception as error:  # noqa: BLE001 - what the cell did stands, whatever is wrong here
@@ -226,7 +229,7 @@ class RecordingKernel(IPythonKernel):
                 report = None
         if report is None:
             return reply
-        if self.kind == "repeat" and not silent:
+        if self.kind == "repeat" and ok and not silent:
             self._say(executed_line(miss.because, report.tasks), "executed")
         report.rebuilt = self._rebuilder.done
         if not silent:
@@ -248,7 +251,13 @@ class RecordingKernel(IPythonKernel):
         return str(parent.get("header", {}).get("msg_id", ""))
 
     def _say(self, text: str, action: str) -> None:
-        if not self._settings.quiet:
+        """Show the quiet line below a notebook's cell; a console, whose inputs are no cells, gets plain text."""
+        if self._settings.quiet:
+            return
+        if self._console:
+            self._notify_now(text)
+            flush()
+        else:
             self.send_response(self.iopub_socket, "display_data", display_message(text, action))
 
     async def _run_unseen(self, source: str, shows: bool) -> tuple[BaseException | None, Any]:

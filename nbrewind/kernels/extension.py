@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 from nbrewind.errors import NbrewindError
-from nbrewind.kernels.outputs import OutputTap
+from nbrewind.kernels.outputs import OutputTap, with_payload
 from nbrewind.kernels.session import Cell, Session
 from nbrewind.kernels.settings import settings_from
 from nbrewind.record.model import Reason
@@ -64,6 +64,7 @@ class Extension:
             return
         (cell, code), self._running = self._running, None
         outputs = self._tap.stop() if self._tap is not None else []
+        outputs = with_payload(outputs, self._shell.payload_manager.read_payload())
         ok = result is not None and result.success
         self._session.finish(cell, code, (Reason("audit"),), ok=ok, outputs=outputs)
 

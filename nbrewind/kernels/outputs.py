@@ -11,6 +11,9 @@ KINDS = frozenset(
     {"stream", "display_data", "execute_result", "update_display_data", "clear_output", "error"}
 )
 
+PAYLOAD = "payload"
+"""Kept among the messages: what a reply asks of the front end, such as to open the pager (`print?`)."""
+
 
 class OutputTap:
     """Sees every message that a kernel sends, by standing before its `Session.send`.
@@ -69,10 +72,23 @@ class OutputTap:
     def play(self, kernel: Any, messages: list[dict[str, Any]], execution_count: int) -> None:
         """Show recorded messages again as outputs of the request that the kernel now serves."""
         for message in messages:
+            if message["type"] == PAYLOAD:
+                continue
             content = dict(message["content"])
             if message["type"] == "execute_result":
                 content["execution_count"] = execution_count
             kernel.send_response(kernel.iopub_socket, message["type"], content)
+
+
+def with_payload(messages: list[dict[str, Any]], payload: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Messages of a cell, with what its reply asks of the front end."""
+    asked = json.loads(json.dumps(payload, default=str))
+    return [*messages, *({"type": PAYLOAD, "content": item} for item in asked)]
+
+
+def payload_of(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What a recorded cell asked of the front end."""
+    return [message["content"] for message in messages if message["type"] == PAYLOAD]
 
 
 def flush() -> None:

@@ -22,6 +22,7 @@ from nbrewind.cells.variables import Variables, Versions
 from nbrewind.kernels.history import History
 from nbrewind.kernels.journal import CellJournal
 from nbrewind.kernels.now import Now
+from nbrewind.kernels.prompts import ASKS, watch_prompts
 from nbrewind.kernels.recording import Recording
 from nbrewind.kernels.settings import Settings
 from nbrewind.plan.decide import Hit, Miss, code_change, decide
@@ -127,6 +128,7 @@ class Session:
     def install(self) -> None:
         """Hook into the interpreter."""
         self.observer.install()
+        watch_prompts(self.shell, self.journal.effect)
         self.recording.start_saver(self.analyser)
         options = hpc.EngineOptions(worker_deadline=self.settings.worker_deadline or None)
         hpc.install(RecordMemo(self.recording.record, self.recording.writer), self.journal, options)
@@ -342,7 +344,7 @@ class Session:
             deleted=observation.change.deleted,
             execution_count=self.shell.execution_count - 1,
             tasks=count,
-            open=observation.open,
+            open=observation.open or (ASKS if ASKS in self.journal.effects else ""),
             volatile="volatile" in cell.tags,
             previews=self._make_previews(evidence, written),
         )

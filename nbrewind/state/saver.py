@@ -171,9 +171,8 @@ class Saver:
         return nodes * _NODE_SECONDS + measure.size / _BYTES_A_SECOND
 
     def _add(self, job: Job, covariable: Covariable, end: float | None) -> None:
-        policies = {
-            entry.policy: kind for kind in self._measure(covariable).types if (entry := REGISTRY.of(kind))
-        }
+        known = [(kind, REGISTRY.of(kind)) for kind in self._measure(covariable).types]
+        policies = {found.policy: kind for kind, found in known if found is not None}
         unsaved = policies.get("never") or policies.get("rebuild")
         if unsaved is not None:
             why = f"the policy for {type_name(unsaved)} is '{'never' if 'never' in policies else 'rebuild'}'"

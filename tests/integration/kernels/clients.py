@@ -41,7 +41,9 @@ class Shown:
 
     @property
     def actions(self) -> list[str]:
-        return [content["metadata"]["nbrewind"]["action"] for _, content in self.messages if _is_line(content)]
+        return [
+            content["metadata"]["nbrewind"]["action"] for _, content in self.messages if _is_line(content)
+        ]
 
     @property
     def outputs(self) -> list[Any]:
@@ -50,7 +52,12 @@ class Shown:
         for kind, content in self.messages:
             if _is_line(content):
                 continue
-            if kind == "stream" and found and found[-1][0] == "stream" and found[-1][1]["name"] == content["name"]:
+            if (
+                kind == "stream"
+                and found
+                and found[-1][0] == "stream"
+                and found[-1][1]["name"] == content["name"]
+            ):
                 found[-1][1]["text"] += content["text"]
             else:
                 found.append([kind, json.loads(json.dumps(content))])
@@ -116,7 +123,9 @@ class Live:
 
     def finish(self, request: str) -> Shown:
         """Wait for a request that was started."""
-        messages = [(m["msg_type"], m["content"]) for m in self.until_idle(request) if m["msg_type"] in self.KINDS]
+        messages = [
+            (m["msg_type"], m["content"]) for m in self.until_idle(request) if m["msg_type"] in self.KINDS
+        ]
         while True:
             reply = self.client.get_shell_msg(timeout=TIMEOUT)
             if reply["parent_header"].get("msg_id") == request:

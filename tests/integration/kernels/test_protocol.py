@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import textwrap
 import time
 
 import jupyter_kernel_test
@@ -28,7 +27,12 @@ class _Conformance:
     code_hello_world = "print('hello, world')"
     code_stderr = "import sys; print('hello, world', file=sys.stderr)"
     completion_samples = [{"text": "zi", "matches": {"zip"}}, {"text": "impor", "matches": {"import"}}]
-    complete_code_samples = ["1", "print('hello, world')", "def f(x):\n  return x*2\n\n\n", "import numpy as np\n"]
+    complete_code_samples = [
+        "1",
+        "print('hello, world')",
+        "def f(x):\n  return x*2\n\n\n",
+        "import numpy as np\n",
+    ]
     incomplete_code_samples = ["print('''hello", "def f(x):\n  x*2"]
     invalid_code_samples = ["import = 7q", "print 3"]
     code_page_something = "zip?"
@@ -39,8 +43,14 @@ class _Conformance:
         {"code": "_", "result": "[1, 4, 9]"},
     ]
     code_display_data = [
-        {"code": "from IPython.display import HTML, display; display(HTML('<b>test</b>'))", "mime": "text/html"},
-        {"code": "from IPython.display import Math, display; display(Math('\\frac{1}{2}'))", "mime": "text/latex"},
+        {
+            "code": "from IPython.display import HTML, display; display(HTML('<b>test</b>'))",
+            "mime": "text/html",
+        },
+        {
+            "code": "from IPython.display import Math, display; display(Math('\\frac{1}{2}'))",
+            "mime": "text/latex",
+        },
     ]
     code_history_pattern = "1?2*"
     supported_history_operations = ("tail", "search")
@@ -106,8 +116,22 @@ def ours(request):
 
 
 PROGRAMS = {
-    "streams": ["import sys\nprint('a'); print('b', file=sys.stderr); print('c', end='')", "print('x' * 20000)"],
-    "results": ["6 * 7", "_ + 1", "(_, __)", "None", "x = 5", "x", "x;", "'text'", "In[-2], sorted(Out)[-3:]", "_i"],
+    "streams": [
+        "import sys\nprint('a'); print('b', file=sys.stderr); print('c', end='')",
+        "print('x' * 20000)",
+    ],
+    "results": [
+        "6 * 7",
+        "_ + 1",
+        "(_, __)",
+        "None",
+        "x = 5",
+        "x",
+        "x;",
+        "'text'",
+        "In[-2], sorted(Out)[-3:]",
+        "_i",
+    ],
     "rich displays": [
         "from IPython.display import HTML, Math, JSON, display\nHTML('<b>x</b>')",
         "display(Math('x'), metadata={'text/latex': {'isolated': True}})\ndisplay({'text/plain': 'p'}, raw=True)",
@@ -119,7 +143,9 @@ PROGRAMS = {
         "from IPython.display import update_display\nupdate_display('again', display_id='one')",
         "display('x', display_id='two'); update_display('y', display_id='two')",
     ],
-    "cleared outputs": ["from IPython.display import clear_output\nprint(1)\nclear_output(wait=True)\nprint(2)"],
+    "cleared outputs": [
+        "from IPython.display import clear_output\nprint(1)\nclear_output(wait=True)\nprint(2)"
+    ],
     "errors": [
         "1 / 0",
         "def inner(x):\n    y = x\n    return y['k']\n\ndef outer(x):\n    return inner(x)",
@@ -247,7 +273,16 @@ PROGRAMS = {
         "ip.ast_node_interactivity = 'all'\n1\n2",
         "ip.ast_node_interactivity = 'last_expr'",
     ],
-    "odd code": ["", "# only a comment", "\n\n", "pass", "é = 1\né", "x = 'ünï — ☃'\nx", "print('\\r50%\\r100%')", "\tif"],
+    "odd code": [
+        "",
+        "# only a comment",
+        "\n\n",
+        "pass",
+        "é = 1\né",
+        "x = 'ünï — ☃'\nx",
+        "print('\\r50%\\r100%')",
+        "\tif",
+    ],
 }
 _TIMES = re.compile(r"\d+(\.\d+)? (ns|μs|µs|us|ms|s|min)\b")
 _PNG = "image/png"
@@ -262,7 +297,10 @@ def outcome(shown):
             body["data"][_PNG] = len(body["data"][_PNG]) > 2000
         if body.get("ename") == "RecursionError":  # as deep as the stack below the cell allows
             del body["traceback"]
-    kept = {key: content.get(key) for key in ("status", "execution_count", "ename", "evalue", "user_expressions", "payload")}
+    kept = {
+        key: content.get(key)
+        for key in ("status", "execution_count", "ename", "evalue", "user_expressions", "payload")
+    }
     return {**kept, "outputs": outputs}
 
 
@@ -298,8 +336,12 @@ def both(stock, ours, act):
 
 def test_input(stock, ours):
     def act(kernel):
-        name = kernel.run("name = input('who? ')\nprint('hello', name)", "input-1", answers=("me",), allow_stdin=True)
-        secret = kernel.run("import getpass\ngetpass.getpass('key: ')", "input-2", answers=("k",), allow_stdin=True)
+        name = kernel.run(
+            "name = input('who? ')\nprint('hello', name)", "input-1", answers=("me",), allow_stdin=True
+        )
+        secret = kernel.run(
+            "import getpass\ngetpass.getpass('key: ')", "input-2", answers=("k",), allow_stdin=True
+        )
         refused = kernel.run("input()", "input-3", allow_stdin=False)
         return outcome(name), outcome(secret), refused.content["ename"]
 
@@ -316,7 +358,10 @@ def test_input_is_asked_for_again(repeat):
     assert shown.told["action"] == "executed"
 
 
-@pytest.mark.parametrize("code", ["import time\nprint('on')\ntime.sleep(60)", "import asyncio\nprint('on')\nawait asyncio.sleep(60)"])
+@pytest.mark.parametrize(
+    "code",
+    ["import time\nprint('on')\ntime.sleep(60)", "import asyncio\nprint('on')\nawait asyncio.sleep(60)"],
+)
 def test_interrupt(stock, ours, code):
     def act(kernel):
         request = kernel.start(code, "sleeper")
@@ -325,7 +370,11 @@ def test_interrupt(stock, ours, code):
         kernel.manager.interrupt_kernel()
         stopped = kernel.finish(request)
         after = kernel.run("kept = 1\nkept + 1", "after")
-        return stopped.content["ename"], [o[1]["ename"] for o in stopped.outputs if o[0] == "error"], outcome(after)
+        return (
+            stopped.content["ename"],
+            [o[1]["ename"] for o in stopped.outputs if o[0] == "error"],
+            outcome(after),
+        )
 
     ename, _, _ = both(stock, ours, act)
     assert ename in ("KeyboardInterrupt", "CancelledError")
@@ -333,7 +382,9 @@ def test_interrupt(stock, ours, code):
 
 def test_an_interrupted_cell_keeps_what_it_did(ours):
     ours.run("import time\ndone = []", "list")
-    request = ours.start("for i in range(1000):\n    done.append(i)\n    print('step')\n    time.sleep(0.05)", "loop")
+    request = ours.start(
+        "for i in range(1000):\n    done.append(i)\n    print('step')\n    time.sleep(0.05)", "loop"
+    )
     ours.wait_for_text("step")
     ours.manager.interrupt_kernel()
     assert ours.finish(request).content["status"] == "error"
@@ -361,7 +412,9 @@ def test_requests_that_are_no_cells(stock, ours):
 
 def test_stopping_on_an_error(stock, ours):
     def act(kernel):
-        requests = [kernel.start(code, f"queue-{n}") for n, code in enumerate(["print('q')", "1/0", "print('never')"])]
+        requests = [
+            kernel.start(code, f"queue-{n}") for n, code in enumerate(["print('q')", "1/0", "print('never')"])
+        ]
         return [kernel.finish(request).content["status"] for request in requests]
 
     assert both(stock, ours, act) == ["ok", "error", "aborted"]
@@ -387,10 +440,25 @@ def test_output_after_the_cell(stock, ours):
 def test_widgets(stock, ours):
     def act(kernel):
         made = kernel.start("from ipywidgets import IntSlider\nslider = IntSlider(3)\nslider", "slider")
-        opened = [m["content"] for m in kernel.until_idle(made) if m["msg_type"] in ("comm_open", "display_data")]
-        model = next(c["comm_id"] for c in opened if c.get("data", {}).get("state", {}).get("_model_name") == "IntSliderModel")
-        view = next(c["data"]["application/vnd.jupyter.widget-view+json"]["model_id"] for c in opened if "metadata" in c and "transient" in c and "application/vnd.jupyter.widget-view+json" in c["data"])
-        message = kernel.client.session.msg("comm_msg", {"comm_id": model, "data": {"method": "update", "state": {"value": 8}, "buffer_paths": []}})
+        opened = [
+            m["content"] for m in kernel.until_idle(made) if m["msg_type"] in ("comm_open", "display_data")
+        ]
+        model = next(
+            c["comm_id"]
+            for c in opened
+            if c.get("data", {}).get("state", {}).get("_model_name") == "IntSliderModel"
+        )
+        view = next(
+            c["data"]["application/vnd.jupyter.widget-view+json"]["model_id"]
+            for c in opened
+            if "metadata" in c
+            and "transient" in c
+            and "application/vnd.jupyter.widget-view+json" in c["data"]
+        )
+        message = kernel.client.session.msg(
+            "comm_msg",
+            {"comm_id": model, "data": {"method": "update", "state": {"value": 8}, "buffer_paths": []}},
+        )
         kernel.client.shell_channel.send(message)
         value = kernel.run("print(slider.value)", "slider-value").text
         kernel.run("seen = []\nslider.observe(lambda change: seen.append(change['new']), 'value')", "observe")
@@ -398,7 +466,13 @@ def test_widgets(stock, ours):
         kernel.client.shell_channel.send(kernel.client.session.msg("comm_msg", message["content"]))
         seen = kernel.run("print(seen)", "observed").text
         comms = kernel.ask("comm_info_request", {"target_name": "jupyter.widget"})["comms"]
-        return sorted(c["target_name"] for c in opened if "target_name" in c), model == view, value, seen, model in comms
+        return (
+            sorted(c["target_name"] for c in opened if "target_name" in c),
+            model == view,
+            value,
+            seen,
+            model in comms,
+        )
 
     _, same, value, seen, _ = both(stock, ours, act)
     assert same
@@ -407,8 +481,13 @@ def test_widgets(stock, ours):
 
 def test_comm_opened_by_the_front_end(stock, ours):
     def act(kernel):
-        kernel.run("got = []\ndef opened(comm, message):\n    got.append(message['content']['data'])\n    comm.send({'pong': 1})\nget_ipython().kernel.comm_manager.register_target('t', opened)", "target")
-        kernel.client.shell_channel.send(kernel.client.session.msg("comm_open", {"comm_id": "c", "target_name": "t", "data": {"ping": 1}}))
+        kernel.run(
+            "got = []\ndef opened(comm, message):\n    got.append(message['content']['data'])\n    comm.send({'pong': 1})\nget_ipython().kernel.comm_manager.register_target('t', opened)",
+            "target",
+        )
+        kernel.client.shell_channel.send(
+            kernel.client.session.msg("comm_open", {"comm_id": "c", "target_name": "t", "data": {"ping": 1}})
+        )
         sent = [content["data"] for kind, content in kernel.later(0.7) if kind == "comm_msg"]
         return sent, kernel.run("print(got)", "got").text
 
@@ -417,7 +496,10 @@ def test_comm_opened_by_the_front_end(stock, ours):
 
 def test_completion_and_inspection(stock, ours):
     def act(kernel):
-        kernel.run("class Thing:\n    'A thing.'\n    def __init__(self):\n        self.colour_of_it = 1\nsome_thing = Thing()", "thing")
+        kernel.run(
+            "class Thing:\n    'A thing.'\n    def __init__(self):\n        self.colour_of_it = 1\nsome_thing = Thing()",
+            "thing",
+        )
         return (
             kernel.complete("some_th"),
             [match for match in kernel.complete("some_thing.") if "colour" in match],
@@ -433,7 +515,12 @@ def test_debugger(stock, ours):
     def act(kernel):
         info = kernel.ask("kernel_info_request", {})
         started = kernel.control("debug_request", {"type": "request", "seq": 1, "command": "debugInfo"})
-        return info["language_info"], info.get("supported_features"), started.get("success"), sorted(started.get("body", {}))
+        return (
+            info["language_info"],
+            info.get("supported_features"),
+            started.get("success"),
+            sorted(started.get("body", {})),
+        )
 
     both(stock, ours, act)
     for name in specs.NAMES:
