@@ -143,7 +143,7 @@ class FilesWatch:
             self._seen.relative = True
         full = os.path.realpath(name)
         if self._paths.is_data(full):
-            return full
+            return None if _own_doing() else full
         library = None if full.endswith(_CODE) else self._paths.library_of(full)
         if library is not None:
             self._seen.libraries.add(library)
@@ -236,6 +236,19 @@ class FilesWatch:
 
 
 _LATER: Digest = "later"
+
+
+def _own_doing() -> bool:
+    """Whether nbrewind itself opens a file on behalf of the cell, as when it records a task's output."""
+    frame = sys._getframe(2)
+    while frame is not None:
+        name = str(frame.f_globals.get("__name__", ""))
+        if name == "__main__":
+            return False
+        if name.startswith("nbrewind.") and name != __name__:
+            return not name.startswith("nbrewind.kernels")
+        frame = frame.f_back  # type: ignore[assignment]
+    return False
 
 
 def _walk(root: str) -> Iterator[tuple[str, os.stat_result]]:
