@@ -229,7 +229,8 @@ class RecordingKernel(LookedAtKernel):
                 report = None
         if report is None:
             return reply
-        if self.kind == "repeat" and ok and not silent:
+        new = all(reason.kind == "new" for reason in miss.because)
+        if self.kind == "repeat" and ok and not silent and not (self._console and new):
             self._say(executed_line(miss.because, report.tasks), "executed")
         report.rebuilt = self._rebuilder.done
         if not silent:
