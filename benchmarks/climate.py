@@ -1,4 +1,4 @@
-"""The climate example: audit against ipykernel, unchanged repeat, and one changed parameter against running only that."""
+"""The climate example: audit against ipykernel, an unchanged repeat, one changed parameter against that alone."""
 
 from __future__ import annotations
 

@@ -262,7 +262,7 @@ class RecordingKernel(LookedAtKernel):
             self.send_response(self.iopub_socket, "display_data", display_message(text, action))
 
     async def _run_unseen(self, source: str, shows: bool) -> tuple[BaseException | None, Any]:
-        """Run code in the notebook's namespace with its outputs held back; with `shows`, its last value is evaluated."""
+        """Run code in the notebook's namespace with its outputs held back; `shows`: evaluate its last value."""
         shell = self.shell
         self._tap.mute(True)
         number, outputs = shell.execution_count, dict(shell.user_ns["_oh"])

@@ -1,7 +1,7 @@
 """IPython's history of results: `_`, `__`, `_3`, `Out`.
 
-A result is identified by the trace of the cell that showed it: same code and same reads, same result. One whose cell was
-restored has no value at hand; it is made again if a cell asks for it.
+A result is identified by the trace of the cell that showed it: same code and same reads, same result. One whose cell
+was restored has no value at hand; it is made again if a cell asks for it.
 """
 
 from __future__ import annotations
