@@ -53,7 +53,7 @@ def test_changes(old, new):
         pytest.param("k = 3", "k = 3\nunused = 4", id="unrelated global"),
         pytest.param("k = 3", "\n\n\nk = 3", id="moved down"),
         pytest.param("k = 3", "k = 2 + 1", id="same value"),
-        pytest.param('{"a": 1, "b": [1, 2]}', 'dict(a=1, b=[1, 2])', id="same dict"),
+        pytest.param('{"a": 1, "b": [1, 2]}', "dict(a=1, b=[1, 2])", id="same dict"),
         pytest.param("def deeper(x):", "def unrelated(): return 0\ndef deeper(x):", id="unrelated function"),
     ],
 )
@@ -138,7 +138,9 @@ def outer(x):
     return inner(x) + (outer(x - 1) if x else 0)
 """
     assert key_of("task(outer, 1)", cell) != key_of("task(outer, 1)", cell.replace("else 0)", "else 1)"))
-    assert key_of("task(outer, 1)", cell) != key_of("task(outer, 1)", cell.replace("return 1 if", "return 2 if"))
+    assert key_of("task(outer, 1)", cell) != key_of(
+        "task(outer, 1)", cell.replace("return 1 if", "return 2 if")
+    )
 
 
 def test_mutual_recursion():
@@ -163,7 +165,9 @@ def g(x):
 """
 
 
-@pytest.mark.parametrize(("old", "new"), [("return x + 1", "return x + 2"), ("2 * f", "3 * f"), ("@twice\n", "")])
+@pytest.mark.parametrize(
+    ("old", "new"), [("return x + 1", "return x + 2"), ("2 * f", "3 * f"), ("@twice\n", "")]
+)
 def test_decorated(old, new):
     assert key_of("task(g, 1)", DECORATED) != key_of("task(g, 1)", DECORATED.replace(old, new))
 
@@ -229,13 +233,17 @@ def test_name_that_is_defined_later():
 
 def test_explanation_names_the_parts():
     parts = Notebook(BASE).parts("task(f, 1, y=3)")
-    assert {"function", "arg0", "arg:y", "global:helper", "global:deeper", "global:k", "global:table"} <= set(parts)
+    assert {"function", "arg0", "arg:y", "global:helper", "global:deeper", "global:k", "global:table"} <= set(
+        parts
+    )
     changed = Notebook(BASE.replace("k = 3", "k = 4")).parts("task(f, 1, y=3)")
     assert {name for name in parts if parts[name] != changed[name]} == {"global:k"}
 
 
 def test_no_canonical_form():
-    found = Notebook("import threading\nlock = threading.Lock()\ndef f(x): return x").key("task(f, [1, lock])")
+    found = Notebook("import threading\nlock = threading.Lock()\ndef f(x): return x").key(
+        "task(f, [1, lock])"
+    )
     assert isinstance(found, Unkeyed)
     assert found.part == "arg0"
     assert "__nbrewind_digest__" in found.why

@@ -37,7 +37,9 @@ def file(remote, path):
 
 
 def test_same_content_elsewhere(files):
-    assert key(inputs=(file("in", files / "a.txt"),)) == key(inputs=(file("in", files / "copy/elsewhere.txt"),))
+    assert key(inputs=(file("in", files / "a.txt"),)) == key(
+        inputs=(file("in", files / "copy/elsewhere.txt"),)
+    )
 
 
 def test_content_and_remote_name(files):

@@ -19,7 +19,9 @@ def folder(tmp_path, monkeypatch):
 
 
 def fresh(folder, *cells):
-    for name in [name for name, module in sys.modules.items() if str(folder) in str(getattr(module, "__file__", ""))]:
+    for name in [
+        name for name, module in sys.modules.items() if str(folder) in str(getattr(module, "__file__", ""))
+    ]:
         del sys.modules[name]
     importlib.invalidate_caches()
     return Notebook(*cells, base=folder)
