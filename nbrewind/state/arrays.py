@@ -25,9 +25,9 @@ Array = np.ndarray[Any, Any]
 def plan_for(kind: type, base: type) -> Plan | None:
     """The plan for `kind`, if NumPy's `base` decides it."""
     if base is np.ma.MaskedArray:
-        return Plan(_tag(kind), each(_masked))
+        return Plan(_tag(kind), each(_masked, numbered=True))
     if base is np.ndarray:
-        return Plan(_tag(kind), each(array_parts if kind is np.ndarray else _subclass))
+        return Plan(_tag(kind), each(array_parts if kind is np.ndarray else _subclass, numbered=True))
     if base is np.generic:
         return Plan(b"numpy scalar", each(_scalar, identity=False))
     if base is np.dtype:
@@ -45,7 +45,7 @@ def _tag(kind: type) -> bytes:
 
 def array_parts(walk: Walk, array: Array) -> Parts:
     """Take an array apart, and note where it lies."""
-    walk.stretches.append(stretch(array, walk.met.get(id(array), -1)))
+    walk.stretches.append(stretch(array, walk.met.number(id(array))))
     if array.base is not None:
         owner = array
         while isinstance(owner, np.ndarray) and owner.base is not None:
@@ -162,7 +162,7 @@ def _subclass(walk: Walk, array: Array) -> Parts:
 
 def _masked(walk: Walk, array: Any) -> Parts:
     mask = None if array.mask is np.ma.nomask else np.asarray(array.mask)
-    walk.stretches.append(stretch(array.data, walk.met[id(array)]))
+    walk.stretches.append(stretch(array.data, walk.met.number(id(array))))
     token, children = array_content(walk, array.data)
     return token, (type(array), mask, array.fill_value, bool(array.hardmask), *children)
 

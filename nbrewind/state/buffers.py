@@ -76,7 +76,17 @@ class BufferDigests:
     def __init__(self, entries: int = 8192) -> None:
         self._known: OrderedDict[tuple[int, int], Chunks] = OrderedDict()
         self._entries = entries
+        self._now: set[tuple[int, int]] = set()
         self.bases: dict[Slot, Base] = {}
+
+    def begin(self) -> None:
+        """A new look at the values begins."""
+        self._now.clear()
+
+    def seen(self, view: memoryview, address: int) -> Chunks:
+        """The hashes from the last look at memory that has been the user's all the time since."""
+        known = self._known.get((address, view.nbytes)) if (address, view.nbytes) in self._now else None
+        return known or self.at(view, address)
 
     def at(self, view: memoryview, address: int) -> Chunks:
         """Name a contiguous buffer of bytes that lies at `address`."""
@@ -104,6 +114,7 @@ class BufferDigests:
             size += piece.nbytes
         chunks = Chunks(size, tuple(quick), tuple(names) or (name_of(b""),))
         self._remember(key, chunks)
+        self._now.add(key)
         return chunks
 
     def seed(self, key: tuple[int, int], chunks: Chunks) -> None:

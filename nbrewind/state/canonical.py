@@ -17,7 +17,8 @@ import sys
 from array import array
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import chain, compress, repeat
-from operator import is_
+from operator import is_, itemgetter
+from sys import getrefcount
 from typing import Any
 
 from attrs import define, field, frozen
@@ -26,11 +27,18 @@ from blake3 import blake3
 from nbrewind.record.model import Digest
 from nbrewind.state.buffers import NAME_BYTES, BufferDigests
 from nbrewind.state.guard import HookError, sentence
+from nbrewind.state.identities import Identities
 from nbrewind.state.memory import Stretch, of_bytes, overlapping
 from nbrewind.state.registry import home
 
 MARSHAL = 2
 """The last version that says neither which strings are interned nor which objects are one."""
+LARGE = 32
+"""Groups of children from this size on are encoded by themselves: they mostly are of one type."""
+COLUMNS = 16
+"""Up to so many items, sequences of one length are encoded by columns."""
+PINNED = 2
+"""The numbers below are those of the builtins and the namespace."""
 MOST_NODES = 50_000_000
 """A value with more parts is rebuilt rather than compared: most likely tuples that share tuples, many times
 over."""
@@ -68,9 +76,9 @@ class Scope:
     alive: list[Any] = field(factory=list)
 
     @property
-    def known(self) -> dict[int, int]:
+    def known(self) -> tuple[int, int]:
         """What every walk has met before it starts: the dictionaries that all globals hang from."""
-        return {id(vars(builtins)): 0, id(self.namespace): 1}
+        return id(vars(builtins)), id(self.namespace)
 
 
 class Walk:
@@ -90,7 +98,7 @@ class Walk:
     Attributes
     ----------
     met
-        The number of each mutable object, by its id.
+        The mutable objects met.
     unlinked
         Ids of objects that are numbered, but whose sharing is not seen: they cannot change.
     needs
@@ -118,8 +126,8 @@ class Walk:
         self, scope: Scope, roots: Sequence[Any], *, depth: int = 0, within: frozenset[int] = frozenset()
     ) -> None:
         self.scope, self.depth, self.within = scope, depth, within
-        self.met: dict[int, int] = scope.known
-        self.unlinked: set[int] = set(self.met)
+        self.met = Identities(scope.known)
+        self.unlinked: set[int] = set(scope.known)
         self.needs: set[str] = set()
         self.held: set[str] = set()
         self.refused = ""
@@ -132,7 +140,9 @@ class Walk:
         self._hasher = blake3(b"nbrewind value 1\0")
         self._out: list[bytes] = []
         self._pending = 0
-        self._next: list[Any] = list(roots)
+        self._small: list[Any] = list(roots)
+        self._large: list[list[Any]] = []
+        self._now: Sequence[Any] = ()
         self._run()
 
     @property
@@ -140,44 +150,60 @@ class Walk:
         """Name of the value; empty where it has no canonical form."""
         return "" if self.refused else "b3:" + self.raw.hex()
 
+    @property
+    def shared(self) -> set[int]:
+        """Ids of all that can be seen to change elsewhere."""
+        return (self.met.ids - self.unlinked) | self.owners
+
     def _run(self) -> None:
-        self.emit(len(self._next).to_bytes(8, "little"))
-        while self._next:
-            layer, self._next = self._next, []
+        self.emit(len(self._small).to_bytes(8, "little"))
+        while self._small or self._large:
+            layer = [self._small, *self._large] if self._small else self._large
+            self._small, self._large = [], []
             self.scope.alive.append(layer)
-            self.nodes += len(layer)
-            if self.nodes > MOST_NODES:
-                self._broke(layer, f"the value has more than {MOST_NODES:,} parts")
-                break
             try:
-                self._layer(layer)
+                for part in layer:
+                    self._part(part)
             except RuntimeError as error:  # another thread changes a dictionary or a set
-                self._broke(layer, f"it changes while it is read ({sentence(error)})")
+                self._broke(part[0], f"it changes while it is read ({sentence(error)})")
             except Exception as error:  # noqa: BLE001 - classes whose classes misbehave: one variable is opaque
-                self._broke(layer, sentence(error))
+                self._broke(part[0], sentence(error))
             self.depth += 1
         self._aliases()
         self._flush()
         self.raw: bytes = self._hasher.digest(NAME_BYTES)
 
-    def _broke(self, layer: list[Any], why: str) -> None:
-        self.refuse(layer[0], why)
-        self._next = []
+    def _broke(self, value: Any, why: str) -> None:
+        self.refuse(value, why)
+        self._small, self._large = [], []
 
-    def _layer(self, layer: list[Any]) -> None:
-        types = list(map(type, layer))
-        kinds = list(dict.fromkeys(types))
-        fresh = [kind for kind in kinds if kind not in self.types]
-        for kind in fresh:
-            self.types[kind] = len(self.types)
-            self.emit(self.scope.plan_for(kind).tag)
+    def _part(self, part: list[Any]) -> None:
+        """Encode some objects of a layer: all its small groups of children, or one large group."""
+        self.nodes += len(part)
+        if self.nodes > MOST_NODES:
+            raise HookError(f"the value has more than {MOST_NODES:,} parts")
+        kinds = set(map(type, part))
+        self._now = part
         if len(kinds) == 1:
-            self.emit(packed("I", (self.types[kinds[0]],)))
-            self.scope.plan_for(kinds[0]).encode(self, layer)
+            (kind,) = kinds
+            plan = self._known(kind)
+            self.emit(packed("I", (self.types[kind],)))
+            plan.encode(self, part)
             return
+        types = list(map(type, part))
+        ordered = list(dict.fromkeys(types))
+        plans = {kind: self._known(kind) for kind in ordered}
         self.emit(packed("I", map(self.types.__getitem__, types)))
-        for kind, group in _grouped(kinds, types, layer):
-            self.scope.plan_for(kind).encode(self, group)
+        for kind, group in _grouped(ordered, types, part):
+            plans[kind].encode(self, group)
+
+    def _known(self, kind: type) -> Plan:
+        """The plan of a type, which is named when it is met for the first time."""
+        plan = self.scope.plan_for(kind)
+        if kind not in self.types:
+            self.types[kind] = len(self.types)
+            self.emit(plan.tag)
+        return plan
 
     # What plans call.
 
@@ -190,15 +216,34 @@ class Walk:
 
     def push(self, values: Iterable[Any]) -> None:
         """Add children, in order; the plan must have emitted how many."""
-        self._next.extend(values)
+        children = list(values)
+        if len(children) < LARGE:
+            self._small += children
+        else:
+            self._large.append(children)
 
-    def fresh(self, group: Sequence[Any], *, links: bool = True) -> Sequence[Any]:
-        """Number those met for the first time and return them; emit which are which."""
+    def fresh(
+        self, group: Sequence[Any], *, links: bool = True, numbered: bool = False, lists: int = 0
+    ) -> Sequence[Any]:
+        """Number those met for the first time and return them; emit which are which.
+
+        Parameters
+        ----------
+        group
+            All values of one type in a part of a layer, or some that were taken out of those.
+        links
+            Whether a change of one is seen wherever else it is held.
+        numbered
+            Whether the plan asks for their numbers.
+        lists
+            How many of the walk's own lists hold each of them; it knows for the groups that it hands out.
+        """
+        lists = lists or (1 if group is self._now else 2)
+        if not numbered and len(group) >= LARGE and self._seen_once(group, lists):
+            return group
         ids = list(map(id, group))
         unique = set(ids)
-        start = len(self.met)
-        if len(unique) == len(ids) and self.met.keys().isdisjoint(unique):
-            self.met.update(zip(ids, range(start, start + len(ids)), strict=True))
+        if self.met.add(ids, unique):
             self.emit(b"")
             first = group
         else:
@@ -207,15 +252,34 @@ class Walk:
             self.unlinked |= unique
         return first
 
+    def _seen_once(self, group: Sequence[Any], lists: int) -> bool:
+        """Number the group if it is plain that none of it was met before.
+
+        An object that only its container and the walk's own lists refer to is held nowhere else.
+        """
+        counts = list(map(getrefcount, group))
+        alone = counts.count(_ALONE + lists)
+        if alone < len(group):
+            if alone * 2 < len(group):
+                return False
+            others = [value for value, count in zip(group, counts, strict=True) if count != _ALONE + lists]
+            places = [place for place, count in enumerate(counts) if count != _ALONE + lists]
+            ids = list(map(id, others))
+            if not self.met.add_some(ids, set(ids), places, len(group)):
+                return False
+        else:
+            self.met.skip(len(group))
+        self.emit(b"")
+        return True
+
     def _some_known(self, group: Sequence[Any], ids: list[int]) -> list[Any]:
         first, numbers = [], []
         for value, key in zip(group, ids, strict=True):
-            known = self.met.get(key)
-            self.pinned = self.pinned or known in (0, 1)
-            if known is None:
-                self.met[key] = len(self.met)
+            number, known = self.met.place(key)
+            self.pinned = self.pinned or (known and number < PINNED)
+            if not known:
                 first.append(value)
-            numbers.append(-1 if known is None else known)
+            numbers.append(number if known else -1)
         self.emit(packed("q", numbers))
         return first
 
@@ -230,7 +294,7 @@ class Walk:
         kinds = set(map(type, values))
         if len(kinds) == 1 and kinds <= _ORDERED:
             return sorted(values)
-        if kinds <= _ATOMS:
+        if kinds <= _ATOMS or (kinds == {tuple} and set(map(type, chain.from_iterable(values))) <= _ATOMS):
             return sorted(values, key=lambda value: marshal.dumps(value, MARSHAL))
         if owner in self.within:
             self.refuse(values, "a set that contains itself")
@@ -258,6 +322,16 @@ class Walk:
         self._out, self._pending = [], 0
 
 
+def _count_alone() -> int:
+    """How often an object is referred to that one list holds, as `getrefcount` says to `map`, less that list."""
+    (count,) = map(getrefcount, [[]])
+    return count
+
+
+_ALONE = _count_alone()
+"""... by its container."""
+
+
 def packed(code: str, numbers: Iterable[int] | Iterable[float]) -> bytes:
     """Numbers as little-endian bytes, by `array` type code."""
     numbers = array(code, numbers)
@@ -267,7 +341,11 @@ def packed(code: str, numbers: Iterable[int] | Iterable[float]) -> bytes:
 
 
 def each(
-    parts: Callable[[Walk, Any], tuple[bytes, Sequence[Any]]], *, identity: bool = True, links: bool = True
+    parts: Callable[[Walk, Any], tuple[bytes, Sequence[Any]]],
+    *,
+    identity: bool = True,
+    links: bool = True,
+    numbered: bool = False,
 ) -> Callable[[Walk, Sequence[Any]], None]:
     """Make an encoder of a function that takes one value apart: its own bytes, and what it holds.
 
@@ -277,12 +355,14 @@ def each(
         Whether it matters that two values are one object.
     links
         Whether a change of the one is then seen through the other.
+    numbered
+        Whether `parts` asks for the number of a value.
     """
 
     def encode(walk: Walk, group: Sequence[Any]) -> None:
         tokens: list[bytes] = []
         counts: list[int] = []
-        for value in walk.fresh(group, links=links) if identity else group:
+        for value in walk.fresh(group, links=links, numbered=numbered) if identity else group:
             try:
                 token, children = parts(walk, value)
             except HookError as error:
@@ -336,12 +416,12 @@ def _bytes(walk: Walk, group: Sequence[Any]) -> None:
 
 
 def _bytearrays(walk: Walk, group: Sequence[Any]) -> None:
-    first = walk.fresh(group)
+    first = walk.fresh(group, numbered=True)
     walk.emit(packed("Q", map(len, first)))
     for value in first:
         with memoryview(value) as view:
             _content(walk, view, id(value))
-        walk.stretches.append(of_bytes(value, walk.met[id(value)]))
+        walk.stretches.append(of_bytes(value, walk.met.number(id(value))))
 
 
 def _content(walk: Walk, view: memoryview, key: int) -> None:
@@ -351,8 +431,22 @@ def _content(walk: Walk, view: memoryview, key: int) -> None:
 
 
 def _tuples(walk: Walk, group: Sequence[Any]) -> None:
+    width = _width(group)
+    if width and width <= COLUMNS:
+        walk.emit(b"columns" + width.to_bytes(8, "little"))
+        for column in range(width):
+            walk.push(map(itemgetter(column), group))
+        return
     walk.emit(packed("Q", map(len, group)))
     walk.push(chain.from_iterable(group))
+
+
+def _width(group: Sequence[Any]) -> int:
+    """How many items each of some containers has, where that is one number and the containers are many; else 0."""
+    if len(group) < LARGE:
+        return 0
+    widths = set(map(len, group))
+    return int(widths.pop()) if len(widths) == 1 else 0
 
 
 def _lists(walk: Walk, group: Sequence[Any]) -> None:
@@ -360,10 +454,29 @@ def _lists(walk: Walk, group: Sequence[Any]) -> None:
 
 
 def _dicts(walk: Walk, group: Sequence[Any]) -> None:
-    first = walk.fresh(group)
-    walk.emit(packed("Q", map(len, first)))
-    walk.push(chain.from_iterable(first))
-    walk.push(chain.from_iterable(map(dict.values, first)))
+    dict_contents(walk, walk.fresh(group))
+
+
+def dict_contents(walk: Walk, group: Sequence[dict[Any, Any]]) -> None:
+    """Encode what some dictionaries hold: by columns, where all have the same names for keys."""
+    names = _common_names(group)
+    if names:
+        walk.emit(b"columns" + len(names).to_bytes(8, "little"))
+        walk.push(names)
+        for name in names:
+            walk.push(map(itemgetter(name), group))
+        return
+    walk.emit(packed("Q", map(len, group)))
+    walk.push(chain.from_iterable(group))
+    walk.push(chain.from_iterable(map(dict.values, group)))
+
+
+def _common_names(group: Sequence[dict[Any, Any]]) -> tuple[str, ...]:
+    width = _width(group)
+    if not width or width > 4 * COLUMNS or set(map(type, chain.from_iterable(group))) != {str}:
+        return ()
+    rows = set(map(tuple, group))
+    return rows.pop() if len(rows) == 1 else ()
 
 
 def _frozensets(walk: Walk, group: Sequence[Any]) -> None:

@@ -99,6 +99,7 @@ class Analyser:
         """
         values = {name: self.namespace[name] for name in sorted(set(names)) if name in self.namespace}
         self._measures = {}
+        self.buffers.begin()
         with watching():
             scope = self._scope()
             looks = _looks(scope, values)
@@ -170,7 +171,7 @@ def _with_kin(
     kin: dict[int, set[str]] = {number: set() for number in range(len(found))}
     holders: dict[int, set[str]] = {}
     for name, walk in (*looks.items(), *depths.items()):
-        for key in (walk.met.keys() - walk.unlinked) | walk.owners:
+        for key in walk.shared:
             holders.setdefault(key, set()).add(name)
     named = {id(one): name for name, walk in (*looks.items(), *depths.items()) for one in walk.stretches}
     stretches = [
@@ -207,15 +208,29 @@ def _looks(scope: Scope, values: Mapping[str, Any]) -> dict[str, Walk]:
 
 def _partition(looks: Mapping[str, Walk]) -> list[list[str]]:
     groups = _Groups.of(looks)
-    owners: dict[int, str] = {}
-    for name, walk in looks.items():
-        mutable = (walk.met.keys() - walk.unlinked) | walk.owners
-        for key in mutable & owners.keys():
-            groups.join(name, owners[key])
-        owners.update(dict.fromkeys(mutable, name))
-    _by_memory(looks, groups)
-    _by_cycles(looks, groups)
+    if len(looks) > 1:
+        _by_objects(looks, groups)
+        _by_memory(looks, groups)
+        _by_cycles(looks, groups)
     return groups.all()
+
+
+def _by_objects(looks: Mapping[str, Walk], groups: _Groups) -> None:
+    """Join the names that reach the same mutable object; the largest value comes last, and need not be indexed."""
+    names: dict[int, list[str]] = {}
+    for name, walk in looks.items():
+        names.setdefault(id(walk), []).append(name)
+    owners: dict[int, str] = {}
+    ordered = sorted(names.values(), key=lambda same: len(looks[same[0]].met.ids))
+    for same in ordered:
+        shared = looks[same[0]].shared
+        if shared:
+            for name in same[1:]:
+                groups.join(name, same[0])
+        for key in owners.keys() & shared:
+            groups.join(same[0], owners[key])
+        if same is not ordered[-1]:
+            owners.update(dict.fromkeys(shared, same[0]))
 
 
 def _by_memory(looks: Mapping[str, Walk], groups: _Groups) -> None:

@@ -46,6 +46,8 @@ class Typed:
     dtype: Any
     shape: tuple[int, ...]
     order: str
+    own: bool = False
+    """Whether it is the array's own memory, not a copy made for saving it."""
 
 
 @define
@@ -293,9 +295,10 @@ class Pickler(pickle.Pickler):
 
         order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
         lying = array.T if order == "F" else np.ascontiguousarray(array)
+        own = order == "F" or array.flags.c_contiguous
         flat = lying.reshape(-1).view(np.uint8)
         buffer = pickle.PickleBuffer(flat)
-        self._awaited[id(buffer)] = Typed(array.dtype, lying.shape, order)
+        self._awaited[id(buffer)] = Typed(array.dtype, lying.shape, order, own)
         self.alive += (buffer, flat)
         return rebuild.array, (buffer, array.dtype, array.shape, order, array.flags.writeable)
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from nbrewind.state import code, standard
-from nbrewind.state.canonical import BASIC, Plan, Walk, each
+from nbrewind.state.canonical import BASIC, Plan, Walk, dict_contents, each
 from nbrewind.state.guard import HookError, attempt
 from nbrewind.state.names import HEAP, NOTEBOOK, importable
 from nbrewind.state.registry import REGISTRY, Entry, home, qualified
@@ -247,14 +247,20 @@ def _attributes(kind: type) -> Callable[[Walk, Sequence[Any]], None]:
         walk.emit(len(first).to_bytes(8, "little"))
         if content is not None:
             walk.push(map(content, first))
-        if dictionary is not None and frozen:
-            walk.push(tuple(dictionary(value).items()) for value in first)
-        elif dictionary is not None:
-            walk.push(map(dictionary, first))
+        if dictionary is not None:
+            dictionaries = list(map(dictionary, first))
+            dict_contents(walk, dictionaries if frozen else walk.fresh(dictionaries, lists=1))
         for member in members:
-            walk.push([_slot(member, value) for value in first])
+            walk.push(_slots(member, first))
 
     return encode
+
+
+def _slots(member: Any, values: Sequence[Any]) -> list[Any]:
+    try:
+        return list(map(member.__get__, values))
+    except AttributeError:  # some lack it
+        return [_slot(member, value) for value in values]
 
 
 def _slot(member: Any, value: Any) -> Any:

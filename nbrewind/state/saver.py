@@ -217,9 +217,11 @@ class Saver:
         return entry
 
     def _buffer(self, covariable: Covariable, number: int, view: memoryview, stream: Stream) -> Buffer:
-        chunks = self._analyser.buffers.at(view, address_of(view))
+        typed = stream.typed.get(number)
+        hashes = self._analyser.buffers.seen if typed is not None and typed.own else self._analyser.buffers.at
+        chunks = hashes(view, address_of(view))
         digest = "b3:" + chunks.name.hex()
-        buffer = Buffer(digest, chunks, view, stream.typed.get(number))
+        buffer = Buffer(digest, chunks, view, typed)
         if self._has(digest):
             buffer.stored = ()
             return buffer
