@@ -452,8 +452,8 @@ _ENUM_MACHINERY = (
     "_generate_next_value_", "_missing_", "_new_member_", "_use_args_", "_member_type_", "_value_repr_",
     "_member_names_", "_member_map_", "_value2member_map_", "_unhashable_values_", "_hashable_values_",
     "_unhashable_values_map_", "__reduce_ex__", "__doc__", "__new_member__", "_flag_mask_", "_singles_mask_",
-    "_all_bits_", "_inverted_", "__or__", "__and__", "__xor__", "__ror__", "__rand__", "__rxor__", "__invert__", "_boundary_",
-    "__format__", "__repr__", "__str__", "_add_alias_", "_add_value_alias_",
+    "_all_bits_", "_inverted_", "__or__", "__and__", "__xor__", "__ror__", "__rand__", "__rxor__", "__invert__",
+    "_boundary_", "__format__", "__repr__", "__str__", "_add_alias_", "_add_value_alias_",
 )  # fmt: skip
 _MADE_WITH_CLASS = frozenset(
     {
