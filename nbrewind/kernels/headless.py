@@ -23,7 +23,7 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 
-from nbrewind.errors import NbrewindError
+from nbrewind.errors import EngineMissing, NbrewindError, WorkersMissing
 from nbrewind.kernels import specs
 from nbrewind.kernels.notebooks import apply_parameters, code_cells, read_notebook
 from nbrewind.kernels.settings import Settings
@@ -251,8 +251,14 @@ def _execute(client: _Client, settings: Settings, outcome: Outcome) -> None:
     except CellExecutionError as error:
         outcome.status, outcome.exit_code = "failed", 1
         outcome.error = f"{error.ename}: {error.evalue}"
-        if error.ename in ("WorkersMissing", "EngineMissing"):
-            outcome.exit_code = 3
+        if error.ename == "WorkersMissing":
+            outcome.exit_code = WorkersMissing.exit_code
+        elif error.ename == "ModuleNotFoundError" and "ndcctools" in error.evalue:
+            outcome.exit_code = EngineMissing.exit_code
+            outcome.error = (
+                "a task must run and ndcctools is not installed here: conda install -c conda-forge ndcctools "
+                "(Debian 13: apt install python3-workqueue coop-computing-tools)"
+            )
     except DeadKernelError:
         outcome.status, outcome.exit_code = "failed", 1
         outcome.error = "the kernel died; what had finished is in the record, and a repeat goes on from there"
