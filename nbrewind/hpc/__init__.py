@@ -74,6 +74,8 @@ def uninstall() -> None:
 def cell_finished() -> None:
     """Tell the engines that a cell ended: what failed in it is summed up."""
     if _installed is not None:
+        for engine in _installed.engines:
+            engine.cell_finished()
         _installed.session.failures.flush()
 
 

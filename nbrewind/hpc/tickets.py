@@ -38,13 +38,14 @@ class Miss:
 
 @dataclass(slots=True)
 class Ticket:
-    """One task that went to an engine."""
+    """One task that went to an engine; `recorded` once it has come back, though maybe not to the user."""
 
     spec: Spec
     miss: Miss
     engine: str
     cell: str
     submitted: float
+    recorded: bool = False
 
     @property
     def digest(self) -> Digest:

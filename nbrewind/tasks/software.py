@@ -79,9 +79,14 @@ class Software:
         if name in self._sources and (module is not None or self._sources[name] is not None):
             return self._sources[name]
         path = getattr(module, "__file__", None) if module is not None else _find(name)
-        local = path if isinstance(path, str) and self._paths.is_data(path) else None
+        local = path if isinstance(path, str) and self._is_local(path) else None
         self._sources[name] = local
         return local
+
+    def _is_local(self, path: str) -> bool:
+        """Whether a file is the user's own, and not of a library that lies in an unusual place."""
+        installed = "site-packages" in path or "dist-packages" in path
+        return not installed and self._paths.is_data(path)
 
     def _imported(self, name: str, source: str, digest: Digest) -> frozenset[str]:
         """Names of the modules that a local module imports, anywhere in its source."""

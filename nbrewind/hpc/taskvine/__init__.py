@@ -39,14 +39,20 @@ class TaskVine:
         describer = Describer(module, session.contents)
         FilePatches(self._patches, module, session, tasks, describer)
         LibraryPatches(self._patches, module, session, tasks, describer)
-        ManagerPatches(self._patches, module, session, tasks, self._crew, describer)
+        self._managers = ManagerPatches(self._patches, module, session, tasks, self._crew, describer)
         Ports(self._patches, module, session, self._crew)
         patch_getters(self._patches, module)
+
+    def cell_finished(self) -> None:
+        """Record what came back and was not asked for."""
+        for manager in self._crew.managers():
+            self._managers.collect(manager)
 
     def uninstall(self) -> None:
         """Put the engine's classes back as they were."""
         self._patches.undo()
 
     def shutdown(self) -> None:
-        """Stop the factories that still run."""
+        """Record what came back, and stop the factories that still run."""
+        self.cell_finished()
         self._crew.stop_all()

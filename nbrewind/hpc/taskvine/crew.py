@@ -66,6 +66,10 @@ class Crew:
         """Whether a factory runs, so that waiting may bring news."""
         return any(factory._factory_proc is not None for factory in self._factories) or not self._factories
 
+    def managers(self) -> list[Any]:
+        """The managers that are open."""
+        return [manager for manager in self._managers if manager._taskvine is not None]
+
     def stop_all(self) -> None:
         """Stop every factory that still runs."""
         for factory in list(self._factories):
@@ -105,7 +109,7 @@ class Crew:
 
     def _served_by(self, factory: Any) -> list[Any]:
         """The managers that a factory names; all of them where that cannot be told."""
-        alive = [manager for manager in self._managers if manager._taskvine is not None]
+        alive = self.managers()
         return [manager for manager in alive if serves(factory, manager)] or alive
 
     def _start_now(self, factory: Any) -> None:

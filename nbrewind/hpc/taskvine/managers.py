@@ -19,6 +19,7 @@ from nbrewind.hpc.tickets import Hit, Miss
 
 FOREVER = "wait_forever"
 _RETRIEVED = 4
+_BACK = ("RETRIEVED", _RETRIEVED)
 SLICE = 2
 """Seconds that one call of the engine's `wait` lasts; in between, interrupts and absent workers are seen."""
 
@@ -216,11 +217,19 @@ class ManagerPatches:
             del book.extras[task_id]
             return False
         ticket = book.tickets.pop(task_id, None)
-        if ticket is not None:
+        if ticket is not None and not ticket.recorded:
             self._results.record(task, ticket, book)
         if not book.tickets:
             book.waiting_since = 0.0
         return True
+
+    def collect(self, manager: Any) -> None:
+        """Record the tasks that have come back although nobody waits for them, such as links of a chain."""
+        book = manager_book(manager)
+        for number, ticket in book.tickets.items():
+            task = manager._task_table.get(number)
+            if not ticket.recorded and task is not None and task.state in _BACK:
+                self._results.record(task, ticket, book)
 
     def _nothing_there(self, manager: Any, book: ManagerBook) -> bool:
         """Whether waiting cannot help: nothing runs, and no worker was ever asked for."""

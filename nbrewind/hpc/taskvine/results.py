@@ -144,6 +144,7 @@ class Results:
 
     def record(self, task: Any, ticket: Ticket, manager: ManagerBook) -> None:
         """Record a task that the engine gave back."""
+        ticket.recorded = True
         back = self._returned(task, ticket)
         run = self._session.returned(ticket, back)
         files = {file.path: file.digest for file in run.files}

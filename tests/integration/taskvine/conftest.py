@@ -16,12 +16,16 @@ ROOT = RUNNER.parents[3]
 
 IMPORT = "import ndcctools.taskvine as vine\n"
 WORKERS = """
-import subprocess
+import subprocess, tempfile
 m = vine.Manager(port=0)
-worker = subprocess.Popen(
-    ["vine_worker", "--parent-death", "--cores", "4", "--timeout", "20", "localhost", str(m.port)],
-    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-)
+def start_worker(port):
+    # With a workspace of its own: one that a killed worker left under the same number confuses the next.
+    options = ["--parent-death", "--cores", "4", "--timeout", "20", "--workspace", tempfile.mkdtemp(dir=".")]
+    return subprocess.Popen(
+        ["vine_worker", *options, "localhost", str(port)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )
+worker = start_worker(m.port)
 """
 FACTORY = """
 m = vine.Manager(port=0)

@@ -64,16 +64,15 @@ def test_call_of_an_absent_library(bench):
     assert report.errors == ["ValueError: invalid library name 'other'"]
 
 
-FUTURES = """
-import subprocess
+FUTURES = (
+    WORKERS.replace("m = vine.Manager(port=0)", "").replace("worker = start_worker(m.port)", "")
+    + """
 def scale(x): return x * K
 def add(a, b): return a + b
 e = vine.FuturesExecutor(manager=None, manager_host_port="localhost:1", factory=False, port=0)
-worker = subprocess.Popen(
-    ["vine_worker", "--parent-death", "--cores", "4", "--timeout", "20", "localhost", str(e.manager.port)],
-    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-)
+worker = start_worker(e.manager.port)
 """
+)
 
 
 def test_futures(bench):
@@ -83,17 +82,16 @@ c = e.submit(add, a, b)
 print(c.result(), a.result())
 print(e.map(scale, [1, 2, 3]).result())
 """
-    stop = "worker.kill(); print(worker.wait())"
 
     def run(k, use=use):
-        return bench.run(IMPORT + f"K = {k}", FUTURES, use, stop)
+        return bench.run(IMPORT + f"K = {k}", FUTURES, use, STOP)
 
     first = run(2)
     assert first.errors == []
     assert first.printed[2].replace("[]", "").strip().startswith("14 6\n[2, 4, 6]")
     assert first.submitted == 7
     again = run(2)
-    assert (again.errors, again.reused, again.submitted) == ([], 7, 0), (first.runs, again.runs)
+    assert (again.errors, again.reused, again.submitted) == ([], 7, 0), again.notices
     assert again.printed[2] == first.printed[2]
     edited = run(2, use.replace("e.submit(scale, 4)", "e.submit(scale, 5)"))
     assert (edited.errors, edited.submitted) == ([], 2)
