@@ -46,11 +46,12 @@ class FilesSeen:
 
     `reads` has the digest from before the cell wrote the file, where it did (`None` inside: absent). `writes` are the
     files that may differ from before. `libraries` are those whose data files were read. `open` says why reads could
-    not be bounded.
+    not be bounded. `asked` are paths that were looked for, with what was there.
     """
 
     reads: dict[str, Digest | None] = field(factory=dict)
     listings: set[str] = field(factory=set)
+    asked: dict[str, Digest | None] = field(factory=dict)
     writes: set[str] = field(factory=set)
     libraries: set[str] = field(factory=set)
     relative: bool = False
@@ -120,12 +121,38 @@ class FilesWatch:
         """A library has written this file anew, out of the audit events' sight."""
         self._written(os.fspath(path), keeps=False)
 
+    def note_call(self, path: Any, use: str) -> None:
+        """A library function that audit events do not show is called with a path."""
+        if (
+            not self._active
+            or threading.get_ident() in self._ignored_threads
+            or getattr(self._busy, "yes", False)
+        ):
+            return
+        self._busy.yes = True
+        try:
+            if isinstance(path, (str, bytes, os.PathLike)):
+                self._called(path, use)
+        except Exception as error:  # noqa: BLE001 - an exception here would become the user's
+            self._seen.open = self._seen.open or f"its files could not be observed ({error})"
+        finally:
+            self._busy.yes = False
+
+    def _called(self, path: Any, use: str) -> None:
+        if use == "read":
+            self._read(path)
+        elif use in ("write", "update"):
+            self._written(path, keeps=use == "update")
+        elif (full := self._data_path(path)) is not None and full not in self._touched:
+            kind = "folder" if os.path.isdir(full) else "file" if os.path.exists(full) else None
+            self._seen.asked.setdefault(full, kind)
+
     def _hook(self, event: str, args: tuple[Any, ...]) -> None:
         if not self._active or event not in _HANDLERS or getattr(self._busy, "yes", False):
             return
         if os.getpid() != self._pid or threading.get_ident() in self._ignored_threads:
             return
-        if sys._getframe(1).f_code.co_filename.startswith("<frozen importlib"):
+        if str(sys._getframe(1).f_globals.get("__name__")).startswith("importlib."):
             return  # what imports look at is evidence as software (`nbrewind.cells.modules`)
         self._busy.yes = True
         try:
@@ -245,7 +272,7 @@ def _own_doing() -> bool:
         name = str(frame.f_globals.get("__name__", ""))
         if name == "__main__":
             return False
-        if name.startswith("nbrewind.") and name != __name__:
+        if name.startswith("nbrewind.") and not name.startswith("nbrewind.cells"):
             return not name.startswith("nbrewind.kernels")
         frame = frame.f_back  # type: ignore[assignment]
     return False

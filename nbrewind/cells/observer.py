@@ -22,6 +22,7 @@ from nbrewind.record.model import Covariable, Digest, Evidence
 
 ALL_VARIABLES = "variables"
 """Name of the listing that stands for the names of all variables."""
+_NOT_DATA = frozenset({".ipynb_checkpoints", "__pycache__", "vine-run-info", "workqueue-run-info"})
 _LIBRARIES_WITH_STATE = ("numpy.random", "torch", "matplotlib")
 
 
@@ -62,7 +63,7 @@ class Observer:
         self.modules = Modules(paths, files.of)
         self.ambient = Ambient(default_providers(paths, compiler))
         self._file_digest = files.of
-        self._names = NamesWatch(variables.namespace)
+        self._names = NamesWatch(variables.namespace, self.files.note_call)
         self._environment = EnvironmentReads(variables.namespace)
         self._imports = ImportWatch()
         self._before = Versions({}, {})
@@ -153,6 +154,9 @@ class Observer:
     def _files_seen(self, seen: FilesSeen) -> Iterable[Evidence]:
         for path, digest in sorted(seen.reads.items()):
             yield Evidence("file", self.paths.symbolic(path), digest)
+        for path, kind in sorted(seen.asked.items()):
+            if path not in seen.reads:
+                yield Evidence("exists", self.paths.symbolic(path), kind)
         for folder in sorted(seen.listings):
             yield Evidence("listing", self.paths.symbolic(folder), folder_digest(folder))
 
@@ -169,6 +173,11 @@ class Observer:
         return [self.variables.namespace[name] for name in names if name in self.variables.namespace]
 
 
+def existence(path: str) -> Digest | None:
+    """``file``, ``folder`` or, where there is nothing, ``None``."""
+    return "folder" if os.path.isdir(path) else "file" if os.path.exists(path) else None
+
+
 def names_digest(names: Iterable[str]) -> Digest:
     """Digest of a set of names."""
     return digest_bytes("\n".join(sorted(names)).encode("utf-8", "surrogateescape"))
@@ -180,9 +189,8 @@ def folder_digest(folder: str) -> Digest | None:
         names = os.listdir(folder)
     except OSError:
         return None
-    own = (".nbrewind", ".ipynb")
     return names_digest(
-        n for n in names if not n.endswith(own) and n not in {".ipynb_checkpoints", "__pycache__"}
+        name for name in names if not name.endswith((".nbrewind", ".ipynb")) and name not in _NOT_DATA
     )
 
 

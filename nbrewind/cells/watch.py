@@ -7,13 +7,17 @@ such monitoring: `NamesWatch.observes` is false there, and callers fall back on 
 from __future__ import annotations
 
 import sys
+import threading
+from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
+from nbrewind.cells import calls
 from nbrewind.cells.bytecode import own_names
 
 _MISSING = object()
 _CO_OPTIMIZED = 0x1
+_OWN_THREADS = "nbrewind-"
 OBSERVES = sys.version_info >= (3, 12)
 
 
@@ -24,10 +28,13 @@ class NamesWatch:
     ----------
     namespace
         The notebook's variables.
+    files
+        Told each path that a watched library function is called with, and what for.
     """
 
-    def __init__(self, namespace: dict[str, Any]) -> None:
+    def __init__(self, namespace: dict[str, Any], files: Callable[[Any, calls.Use], None]) -> None:
         self._namespace = namespace
+        self._files = files
         self._before: dict[str, Any] = {}
         self._own_file = ""
         self._tool: int | None = None
@@ -83,11 +90,16 @@ class NamesWatch:
         variables = frame.f_globals
         if variables is self._namespace:
             self._note(code, top=not code.co_flags & _CO_OPTIMIZED and frame.f_locals is variables)
-        else:
-            name = variables.get("__name__")
-            if name not in self.modules and isinstance(name, str):
-                self.modules[name] = variables.get("__file__")
-            self.names_used.add(code.co_name)
+            return sys.monitoring.DISABLE
+        if threading.current_thread().name.startswith(_OWN_THREADS):
+            return None  # not the cell's doing; and it must not keep the cell's own call from being seen
+        name = variables.get("__name__")
+        if code.co_name in calls.NAMES and (call := calls.watched(name, code.co_qualname)) is not None:
+            self._files(*call.seen(frame))
+            return None
+        if name not in self.modules and isinstance(name, str):
+            self.modules[name] = variables.get("__file__")
+        self.names_used.add(code.co_name)
         return sys.monitoring.DISABLE
 
     def _note(self, code: CodeType, *, top: bool) -> None:

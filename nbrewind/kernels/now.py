@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from nbrewind.cells.code import is_history
-from nbrewind.cells.observer import ALL_VARIABLES, Observer, env_digest, folder_digest, names_digest
+from nbrewind.cells.observer import ALL_VARIABLES, Observer, env_digest, existence, folder_digest, names_digest
 from nbrewind.record.model import Covariable, Digest
 
 
@@ -37,6 +37,8 @@ class Now:
                 return names_digest(observer.variables.names())
             case "listing":
                 return folder_digest(observer.paths.real(name))
+            case "exists":
+                return existence(observer.paths.real(name))
             case "ambient":
                 return observer.ambient.digest(name)
             case "env":

@@ -9,7 +9,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 from nbrewind.cells.code import read_cell
 from nbrewind.cells.modules import Modules
-from nbrewind.cells.observer import env_digest, folder_digest
+from nbrewind.cells.observer import env_digest, existence, folder_digest
 from nbrewind.cells.paths import Paths
 from nbrewind.kernels.notebooks import code_cells
 from nbrewind.plan.forecast import Forecast, PlannedCell, forecast
@@ -32,6 +32,8 @@ class _Disk:
                 return self._file(self._paths.real(name))
             case "listing":
                 return folder_digest(self._paths.real(name))
+            case "exists":
+                return existence(self._paths.real(name))
             case "env":
                 return env_digest(name)
             case "module":

@@ -15,7 +15,7 @@ Digest = str
 """``algorithm:hexadecimal``; ``b3`` is BLAKE3, ``b2`` BLAKE2b, both cut to 160 bits."""
 
 Action = Literal["executed", "restored", "rebuilt", "failed", "skipped"]
-Kind = Literal["variable", "covariable", "file", "listing", "ambient", "env", "module"]
+Kind = Literal["variable", "covariable", "file", "exists", "listing", "ambient", "env", "module"]
 
 
 @frozen
@@ -25,8 +25,8 @@ class Reason:
     Parameters
     ----------
     kind
-        ``new``, ``code``, ``variable``, ``covariable``, ``file``, ``listing``, ``ambient``, ``env``, ``module``,
-        ``failed``, ``tasks-failed``, ``volatile``, ``open``, ``fresh``, ``asked``, ``audit``, ``unsaved``, ``needed``.
+        ``new``, ``code``, ``variable``, ``covariable``, ``file``, ``exists``, ``listing``, ``ambient``, ``env``,
+        ``module``, ``failed``, ``tasks-failed``, ``volatile``, ``open``, ``fresh``, ``asked``, ``audit``, ``unsaved``, ``needed``.
     name
         What it is about: a variable, a path, a module.
     before, after
@@ -48,7 +48,7 @@ class Evidence:
 
     ``variable``: one name (``None``: it was looked up and absent). ``covariable``: several names, joined by spaces,
     seen together with what they share. ``file``: content (``None``: absent). ``listing``: the names in a folder.
-    ``ambient``: a provider's state. ``env``: one environment variable (``None``: unset). ``module``: a distribution's
+    ``exists``: whether a path is a file or a folder (``None``: neither). ``ambient``: a provider's state. ``env``: one environment variable (``None``: unset). ``module``: a distribution's
     version, or the source of a local module.
     """
 

@@ -459,3 +459,40 @@ def test_list_changed_through_the_last_result(lab):
 def test_results_by_number(lab):
     audited(lab, a="x = 3\nx * 2", b="x + 1", c="k = 1", d="print(Out[1] + _2 + k, __)")
     check(lab, ["c", "d"], c="k = 2")
+
+
+def test_file_opened_in_c(lab):
+    make = "import h5py\nwith h5py.File('d.h5', 'w') as f:\n    f['x'] = {}"
+    lab.write(make=make.format(1))
+    lab.audit()
+    audited(lab, a="import h5py", b="with h5py.File('d.h5') as f:\n    x = int(f['x'][()])", c="print(x)")
+    lab.cells = {"make": make.format(2)}
+    lab.edit().clean()
+    import h5py
+
+    with h5py.File(lab.folder / "d.h5", "w") as file:
+        file["x"] = 2
+    lab.write(a="import h5py", b="with h5py.File('d.h5') as f:\n    x = int(f['x'][()])", c="print(x)")
+    check(lab, ["b", "c"])
+
+
+def test_file_asked_for(lab):
+    audited(
+        lab,
+        a="from pathlib import Path\nimport os",
+        b="print(Path('flag').exists(), os.path.isfile('other'))",
+    )
+    check(lab, [])
+    (lab.folder / "flag").write_text("")
+    check(lab, ["b"])
+    (lab.folder / "other").write_text("")
+    check(lab, ["b"])
+
+
+def test_expected_exception_is_restored(lab):
+    lab.tags = {"b": ["raises-exception"]}
+    lab.write(a="x = 0", b="1 / x", c="print('on')")
+    first = lab.audit()
+    assert first.outcome.exit_code == 0
+    result = lab.repeat()
+    assert (result.executed, result.outputs) == ([], first.outputs)
