@@ -26,7 +26,8 @@ class Reason:
     ----------
     kind
         ``new``, ``code``, ``variable``, ``covariable``, ``file``, ``exists``, ``listing``, ``ambient``, ``env``,
-        ``module``, ``failed``, ``tasks-failed``, ``volatile``, ``open``, ``fresh``, ``asked``, ``audit``, ``unsaved``, ``needed``.
+        ``module``, ``failed``, ``tasks-failed``, ``volatile``, ``open``, ``live``, ``fresh``, ``asked``, ``audit``,
+        ``unsaved``, ``upstream``, ``needed``.
     name
         What it is about: a variable, a path, a module.
     before, after
@@ -48,8 +49,8 @@ class Evidence:
 
     ``variable``: one name (``None``: it was looked up and absent). ``covariable``: several names, joined by spaces,
     seen together with what they share. ``file``: content (``None``: absent). ``listing``: the names in a folder.
-    ``exists``: whether a path is a file or a folder (``None``: neither). ``ambient``: a provider's state. ``env``: one environment variable (``None``: unset). ``module``: a distribution's
-    version, or the source of a local module.
+    ``exists``: whether a path is a file or a folder (``None``: neither). ``ambient``: a provider's state. ``env``: one
+    environment variable (``None``: unset). ``module``: a distribution's version, or the source of a local module.
     """
 
     kind: Kind
