@@ -21,6 +21,7 @@ from rich.table import Table
 EXAMPLE = Path(__file__).parent / "climate" / "station_trends.ipynb"
 CHANGE = ("windows", "[1, 3, 5, 15, 30]")
 console = Console(highlight=False, soft_wrap=True)
+console.width = max(console.width, 100)
 
 
 def step(title: str, folder: Path, *arguments: str) -> dict[str, Any]:
