@@ -33,7 +33,8 @@ def stretch(array: Any, number: int = -1, *, shared: bool = True) -> Stretch:
     for extent, step in zip(array.shape, array.strides, strict=True):
         start += min(0, (extent - 1) * step)
         end += max(0, (extent - 1) * step)
-    return Stretch(start, end + array.itemsize, shared, number, tuple(array.strides), array)
+    strides = tuple(step if extent > 1 else 0 for extent, step in zip(array.shape, array.strides, strict=True))
+    return Stretch(start, end + array.itemsize, shared, number, strides, array)
 
 
 def of_bytes(value: Any, number: int) -> Stretch:

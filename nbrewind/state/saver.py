@@ -7,6 +7,7 @@ holds already is left out: whole co-variables, whole buffers, and the chunks of 
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -210,6 +211,8 @@ class Saver:
         values = [namespace[name] for name in covariable.names]
         arrays = [[found for ref in group if (found := ref()) is not None] for group in measure.shared]
         stream = dump(values, namespace, arrays, pinned=measure.pinned, deadline=deadline)
+        if _others_run() and self._analyser.digest_of(values) != covariable.digest:
+            raise Unsaveable("another thread changed it while it was saved")
         self._trust.verify(covariable, measure.types, stream)
         entry = Entry(covariable, self._python if not measure.portable else "", stream.data, stream.alive)
         for number, view in enumerate(stream.memory):
@@ -243,6 +246,17 @@ class Saver:
             for buffer in entry.buffers:
                 self._known.pop(buffer.digest, None)
             self._problems.append(SaveProblem(entry.covariable.names, why, remedy, "failed"))
+
+
+_OURS = ("MainThread", "nbrewind-", "IOPub", "Heartbeat", "Control", "IPythonHistorySavingThread", "Shell", "pydevd.")
+"""How threads are called that change no values of the user's: ours, and the kernel's."""
+
+
+def _others_run() -> bool:
+    """Whether threads of the user's run, which may change what is being saved."""
+    return any(
+        not thread.name.startswith(_OURS) and "_watch_pipe_fd" not in thread.name for thread in threading.enumerate()
+    )
 
 
 def usable(location: Location, python: str) -> bool:

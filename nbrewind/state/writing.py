@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from attrs import define, field
 from xxhash import xxh3_128_digest
 
-from nbrewind.errors import NbrewindError
+from nbrewind.errors import NbrewindError, RecordError
 from nbrewind.record.model import Covariable, Digest, Location
 from nbrewind.state.buffers import CHUNK, Chunks, name_of
 from nbrewind.state.checkpoint import BufferPlace, CheckpointFile, Dataset, EntryPlace, Index
+from nbrewind.state.guard import sentence
 
 if TYPE_CHECKING:
     from nbrewind.state.pickling import Typed
@@ -72,6 +73,7 @@ class Job:
     entries: list[Entry] = field(factory=list)
     staged: deque[tuple[Buffer, int, bytes]] = field(factory=deque)
     complete: bool = False
+    aborted: bool = False
 
     def new_buffers(self) -> Iterator[Buffer]:
         """Each buffer to write, once."""
@@ -113,14 +115,19 @@ class WriterThread:
             self._staged += sum(len(entry.stream) for entry in job.entries)
             self._jobs.append(job)
             self._changed.notify_all()
-        for buffer in job.new_buffers():
-            for start, end in buffer.extents():
-                self._stage(job, buffer, start, end)
-        for entry in job.entries:
-            entry.alive.clear()
-        with self._changed:
-            job.complete = True
-            self._changed.notify_all()
+        try:
+            for buffer in job.new_buffers():
+                for start, end in buffer.extents():
+                    self._stage(job, buffer, start, end)
+        except BaseException:  # an interrupt: what is staged is not all
+            job.aborted = True
+            raise
+        finally:
+            for entry in job.entries:
+                entry.alive.clear()
+            with self._changed:
+                job.complete = True
+                self._changed.notify_all()
 
     def _stage(self, job: Job, buffer: Buffer, start: int, end: int) -> None:
         with self._changed:
@@ -153,8 +160,9 @@ class WriterThread:
                 job = self._jobs[0]
             try:
                 _Writing(self._pen, job, self._take).run(self._failed)
-            except (NbrewindError, OSError, ValueError, RuntimeError, ImportError) as error:
-                self._failed(job.entries, str(error), "make room, or check the folder of the record")
+            except Exception as error:  # noqa: BLE001 - the thread lives on, and `flush` tells
+                why = str(error) if isinstance(error, NbrewindError | OSError) else sentence(error)
+                self._failed(job.entries, why, "make room, or check the folder of the record")
                 self._drain(job)
             with self._changed:
                 self._staged -= sum(len(entry.stream) for entry in job.entries)
@@ -209,6 +217,8 @@ class _Writing:
                 file.write(dataset.offset, entry.stream)
             while (piece := self._take(self._job)) is not None:
                 self._write_piece(file, *piece)
+            if self._job.aborted:
+                raise RecordError("saving was interrupted")
             index = self._index()
             file.finish(index)
         finally:

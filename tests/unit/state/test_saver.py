@@ -9,6 +9,7 @@ import threading
 import time
 
 import h5py
+import pytest
 from conftest import Kernel
 
 from nbrewind.state import Saver, checkpoint, writing
@@ -270,6 +271,54 @@ class TestTroubles:
         assert saver.flush(10) == []
         saver.close()
         assert Kernel(shelf, found).restore("x").ns["x"][-1] == 999_999
+
+    def test_objects_that_a_thread_changes(self, notebook, shelf):
+        """Each value that is saved under a digest has it, whatever a thread does between digest and pickle."""
+        notebook.run(
+            "import threading, time\nx = [[i] for i in range(3000)]; stop = False\n"
+            "def change():\n  n = 0\n  while not stop:\n    n += 1; x[n % 3000][0] = n; time.sleep(0)\n"
+            "t = threading.Thread(target=change); t.start()"
+        )
+        known = []
+        for _ in range(20):
+            known.append(notebook.save("x")["x"])
+        notebook.run("stop = True; t.join()")
+        saved = [each for each in known if shelf.locate(each.digest)]
+        for each in saved:
+            kernel = Kernel(shelf, {"x": each}).restore("x")
+            assert kernel.digest("x") == each.digest
+
+    def test_an_interrupt(self, notebook, shelf, monkeypatch):
+        notebook.run(NUMPY + "x = np.arange(6_000_000.); y = 1")
+        real = writing.WriterThread._stage
+        calls = []
+
+        def stage(self, job, *rest):
+            calls.append(1)
+            if len(calls) == 3:
+                raise KeyboardInterrupt
+            real(self, job, *rest)
+
+        monkeypatch.setattr(writing.WriterThread, "_stage", stage)
+        found = notebook.covariables("x")
+        saver = Saver(shelf, notebook.analyser, policy="all")
+        with pytest.raises(KeyboardInterrupt):
+            saver.save(found.values(), label="", cell_seconds=0)
+        (problem,) = saver.flush(10)
+        assert "interrupted" in problem.why
+        monkeypatch.undo()
+        saver.save(found.values(), label="", cell_seconds=0)
+        assert saver.flush(30) == []
+        saver.close()
+        assert shelf.locate(found["x"].digest)
+
+    def test_a_record_that_fails(self, notebook, shelf, monkeypatch):
+        def saved(digest, location):
+            raise ZeroDivisionError("what nobody expects")
+
+        monkeypatch.setattr(shelf, "saved", saved)
+        notebook.run("x = 1").save()
+        assert ["ZeroDivisionError: what nobody expects"] == [problem.why for problem in notebook.problems]
 
     def test_closing_twice(self, notebook, shelf):
         saver = Saver(shelf, notebook.analyser)
