@@ -9,10 +9,9 @@ from __future__ import annotations
 from types import ModuleType
 
 from nbrewind.cells.imports import ImportWatch
-from nbrewind.hpc import taskvine
+from nbrewind.hpc import opaque, taskvine
 from nbrewind.hpc.options import EngineOptions
 from nbrewind.hpc.session import Session
-from nbrewind.state import register_opaque
 from nbrewind.tasks.content import Contents
 from nbrewind.tasks.identity import NotebookIdentity
 from nbrewind.tasks.memo import Journal, Memo
@@ -55,8 +54,7 @@ def install(memo: Memo, journal: Journal, options: EngineOptions | None = None) 
     """
     global _installed
     uninstall()
-    for kind in taskvine.LIVING:
-        register_opaque(kind, "it lives in the engine; its cell makes it again")
+    opaque.register()
     _installed = _Installed(memo, journal, options or EngineOptions())
     _installed.start()
 

@@ -20,13 +20,6 @@ from nbrewind.hpc.taskvine.served import patch_getters
 from nbrewind.hpc.taskvine.tasks import TaskPatches
 
 MODULE = "ndcctools.taskvine"
-LIVING = (
-    *(f"ndcctools.taskvine.manager.{name}" for name in ("Manager", "Factory")),
-    "ndcctools.taskvine.task.Task",
-    "ndcctools.taskvine.file.File",
-    *(f"ndcctools.taskvine.futures.{name}" for name in ("FuturesExecutor", "VineFuture")),
-)
-"""Classes whose instances can be neither compared nor saved."""
 
 
 class TaskVine:

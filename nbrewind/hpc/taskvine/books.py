@@ -134,6 +134,7 @@ class ManagerBook:
     cancelled: int = 0
     waiting_since: float = 0.0
     told_at: float = 0.0
+    idle_waits: int = 0
 
 
 def task_book(task: Any) -> TaskBook:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 import weakref
+from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
@@ -14,6 +15,7 @@ from nbrewind.hpc.session import Session
 from nbrewind.hpc.taskvine.books import NAME, ManagerBook, manager_book
 from nbrewind.hpc.taskvine.factories import FactoryBook, describe_factory, factory_book, serves
 
+_PATIENCE = 2
 _REPEAT = 5
 """The second notice comes after this many times the first delay, and so on."""
 
@@ -58,13 +60,29 @@ class Crew:
     def needed(self, manager: Any) -> None:
         """Start the factories that were to serve a manager: one of its tasks must run."""
         for factory in list(self._factories):
-            waits = factory_book(factory).wanted and factory._factory_proc is None
-            if waits and manager in self._served_by(factory):
+            if self._held_back(factory, manager):
                 self._start_now(factory)
 
-    def busy(self, manager: Any) -> bool:
-        """Whether a factory runs, so that waiting may bring news."""
-        return any(factory._factory_proc is not None for factory in self._factories) or not self._factories
+    def _held_back(self, factory: Any, manager: Any) -> bool:
+        """Whether a factory was started by the user for this manager, and not by us."""
+        wanted = factory_book(factory).wanted and factory._factory_proc is None
+        return wanted and manager in self._served_by(factory)
+
+    def busy(self, manager: Any, book: ManagerBook) -> bool:
+        """Whether waiting may bring news: workers may connect, for whoever looks for them.
+
+        Whoever waits again and again with nothing to wait for, does look for them.
+        """
+        held_back = [factory for factory in self._factories if self._held_back(factory, manager)]
+        if not held_back:
+            return True
+        book.idle_waits += 1
+        if book.idle_waits <= _PATIENCE:
+            return False
+        for factory in held_back:
+            with suppress(OSError):
+                self._start_now(factory)
+        return True
 
     def managers(self) -> list[Any]:
         """The managers that are open."""

@@ -202,12 +202,9 @@ class ManagerPatches:
                 if self._user_empty(manager, book):
                     return None
                 continue
-            early = left > 0 and time.monotonic() - started < left - 1.05
-            if (
-                self._user_empty(manager, book)
-                or early
-                or (end is not None and time.monotonic() >= end - 0.5)
-            ):
+            now = time.monotonic()
+            early = left > 0 and now - started < left - 1.05  # the engine saw no reason to go on
+            if early or self._nobody_left(manager, book, end) or (end is not None and now >= end - 0.5):
                 return None
             self._crew.watch(manager, book)
 
@@ -232,8 +229,15 @@ class ManagerPatches:
                 self._results.record(task, ticket, book)
 
     def _nothing_there(self, manager: Any, book: ManagerBook) -> bool:
-        """Whether waiting cannot help: nothing runs, and no worker was ever asked for."""
-        return not book.tickets and not self._crew.busy(manager) and bool(self._empty(manager))
+        """Whether waiting cannot help: nothing runs, and the workers that were asked for are held back."""
+        if book.tickets or book.extras or not self._empty(manager):
+            book.idle_waits = 0
+            return False
+        return not self._crew.busy(manager, book)
+
+    def _nobody_left(self, manager: Any, book: ManagerBook, end: float | None) -> bool:
+        """Whether waiting on would never end, or would wait for nothing but tasks of ours."""
+        return self._user_empty(manager, book) and (end is None or bool(book.extras))
 
     def _user_empty(self, manager: Any, book: ManagerBook) -> bool:
         if book.hits:

@@ -1,6 +1,6 @@
 """A mixture of served and submitted tasks behaves as the engine's own."""
 
-from conftest import COLLECT, IMPORT, STOP, WORKERS
+from conftest import COLLECT, FACTORY, IMPORT, STOP, STOP_FACTORY, WORKERS
 
 DEFINE = """
 def square(x):
@@ -342,3 +342,21 @@ def test_nothing_changes_for_bare_processes(bench):
 print(vine.Manager.submit.__code__.co_filename.endswith("manager.py"))
 """
     assert bench.run(IMPORT, check, record="-").printed[1] == "True\n"
+
+
+def test_waiting_for_workers_brings_them(bench):
+    """Whoever polls an idle manager until workers have come must not wait for ever."""
+    use = """
+import time
+end = time.monotonic() + 30
+while m.stats.workers_connected < 1 and time.monotonic() < end:
+    m.wait(1)
+print(m.stats.workers_connected)
+"""
+    report = bench.run(IMPORT, FACTORY, use, STOP_FACTORY)
+    assert (report.errors, report.printed[2]) == ([], "1\n")
+
+
+def test_empty_manager_waits_as_long_as_asked(bench):
+    use = "import time\nt0 = time.monotonic()\nprint(m.wait(3), 2 < time.monotonic() - t0 < 3.5)"
+    assert bench.run(IMPORT, "m = vine.Manager(port=0)", use).printed[2] == "None True\n"
