@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,7 +19,11 @@ from nbrewind.kernels.settings import Kind, Settings, record_folder
 F = TypeVar("F", bound=Callable[..., Any])
 
 _out = Console(highlight=False, soft_wrap=True)
+if not _out.is_terminal:
+    _out.width = 200  # a file or a pipe has no edge to fold at
 _err = Console(stderr=True, highlight=False)
+
+_PATH = click.Path(readable=False, path_type=Path)  # what is wrong with a path is said where it is opened
 
 json_option = click.option(
     "--json",
@@ -31,7 +36,7 @@ json_option = click.option(
 )
 record_option = click.option(
     "--record",
-    type=click.Path(path_type=Path),
+    type=_PATH,
     default=None,
     metavar="DIR",
     help="The record's folder [default: NAME.nbrewind beside the notebook].",
@@ -67,11 +72,11 @@ def main() -> None:
 
 def _run_options(command: F) -> F:
     options = [
-        click.argument("notebook", type=click.Path(path_type=Path)),
+        click.argument("notebook", type=_PATH),
         click.option(
             "-o",
             "--out",
-            type=click.Path(path_type=Path),
+            type=_PATH,
             default=None,
             metavar="OUT.ipynb",
             help="Write the executed notebook here.",
@@ -151,6 +156,7 @@ def _run(
     from nbrewind.report.progress import ConsoleProgress
     from nbrewind.report.text import outcome_table, summary
 
+    _check_json(json_to)
     notebook = notebook.absolute()
     folder = record.absolute() if record else record_folder(notebook)
     settings = Settings(kind=kind, notebook=notebook, record=folder, rerun=tuple(rerun), quiet=True, **more)
@@ -172,6 +178,14 @@ def _run(
     sys.exit(outcome.exit_code)
 
 
+def _check_json(target: str | None) -> None:
+    """Find out before a long run that its report could not be written."""
+    if target is not None and target != "-" and not os.access(Path(target).absolute().parent, os.W_OK):
+        raise UsageError(
+            f"--json {target}: the folder {Path(target).absolute().parent} cannot be written; choose another"
+        )
+
+
 def _write_json(body: Any, target: str) -> None:
     text = json.dumps(body, indent=1, ensure_ascii=False)
     if target == "-":
@@ -180,7 +194,7 @@ def _write_json(body: Any, target: str) -> None:
     try:
         Path(target).write_text(text + "\n", encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"--json {target}: cannot be written ({error.strerror})") from error
+        raise UsageError(f"--json {target}: cannot be written ({error.strerror}); choose another") from error
 
 
 def _open_record(notebook: Path | None, record: Path | None) -> Any:
@@ -203,7 +217,7 @@ def _open_record(notebook: Path | None, record: Path | None) -> Any:
 
 
 @main.command()
-@click.argument("notebook", type=click.Path(path_type=Path))
+@click.argument("notebook", type=_PATH)
 @click.option(
     "-p", "--parameter", "parameters", nargs=2, multiple=True, metavar="NAME VALUE", help="Set a parameter."
 )
@@ -242,7 +256,7 @@ def plan(
 
 @main.command()
 @click.argument("cell_or_task", metavar="CELL|TASK")
-@click.argument("notebook", type=click.Path(path_type=Path), required=False)
+@click.argument("notebook", type=_PATH, required=False)
 @record_option
 @json_option
 def explain(cell_or_task: str, notebook: Path | None, record: Path | None, json_to: str | None) -> None:
@@ -262,7 +276,7 @@ def explain(cell_or_task: str, notebook: Path | None, record: Path | None, json_
 
 
 @main.command()
-@click.argument("notebook", type=click.Path(path_type=Path), required=False)
+@click.argument("notebook", type=_PATH, required=False)
 @record_option
 @json_option
 def runs(notebook: Path | None, record: Path | None, json_to: str | None) -> None:
@@ -286,7 +300,7 @@ def runs(notebook: Path | None, record: Path | None, json_to: str | None) -> Non
 
 
 @main.command()
-@click.argument("notebook", type=click.Path(path_type=Path), required=False)
+@click.argument("notebook", type=_PATH, required=False)
 @click.option("--run", "run_id", default="last", metavar="RUN", help="Which run.  [default: the last]")
 @click.option("--tasks", is_flag=True, help="Its tasks instead of its cells.")
 @record_option
@@ -315,7 +329,7 @@ def show(notebook: Path | None, run_id: str, tasks: bool, record: Path | None, j
 
 
 @main.command()
-@click.argument("notebook", type=click.Path(path_type=Path), required=False)
+@click.argument("notebook", type=_PATH, required=False)
 @click.option(
     "--keep-runs", type=click.IntRange(1), default=None, metavar="N", help="Keep the newest N runs."
 )

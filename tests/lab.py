@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from nbrewind.kernels import headless
 from nbrewind.kernels.settings import Settings, record_folder
+
+_PROCESS = re.compile(r"(?<=ipykernel_)\d+|(?<=\(pid=)\d+")
 
 
 class Silent:
@@ -126,7 +129,8 @@ class Result:
 
 def outputs(book: Any) -> list[Any]:
     """What each code cell shows, without what differs from process to process."""
-    return [[_plain(output) for output in cell.outputs] for cell in book.cells if cell.cell_type == "code"]
+    cells = [cell for cell in book.cells if cell.cell_type == "code"]
+    return [[_plain(output) for output in headless.joined(cell.outputs)] for cell in cells]
 
 
 def _plain(output: Any) -> Any:
@@ -135,4 +139,4 @@ def _plain(output: Any) -> Any:
         for key in ("output_type", "name", "text", "data", "ename", "evalue")
         if key in output
     }
-    return json.loads(json.dumps(kept))
+    return json.loads(_PROCESS.sub("N", json.dumps(kept)))

@@ -83,6 +83,7 @@ class Variables:
         self._saved_as: dict[str, Covariable] = {}
         self._lazy: set[str] = set()
         self._before: dict[str, Any] = {}
+        self._known: dict[str, Any] = self._own_values()
 
     # -- versions
 
@@ -135,11 +136,24 @@ class Variables:
         wanted = set(names)
         return {name for name, held in self._current.items() if wanted and not wanted.isdisjoint(held.needs)}
 
+    # -- between cells
+
+    def _own_values(self) -> dict[str, Any]:
+        return {name: value for name, value in self.namespace.items() if self.is_own(name)}
+
+    def drifted(self) -> Change | None:
+        """What was bound or deleted since the last cell ended: by a widget's callback, a thread, a debugger."""
+        now = self._own_values()
+        if now.keys() == self._known.keys() and all(now[name] is self._known[name] for name in now):
+            return None
+        self._before, self._known = self._known, now
+        return self.settle((), ())
+
     # -- around a cell that runs
 
     def begin(self) -> None:
         """A cell is about to run."""
-        self._before = {name: value for name, value in self.namespace.items() if self.is_own(name)}
+        self._before = self._own_values()
 
     def settle(self, read: Iterable[str], stored: Iterable[str]) -> Change:
         """A cell has run: find what it bound, deleted, or changed in place.
@@ -180,6 +194,7 @@ class Variables:
                 else:
                     self._lazy.add(name)
         self._release(set(deleted), self._current)
+        self._known = self._own_values()
 
     def _carried_along(self, written: list[Covariable], rebound: set[str]) -> list[Covariable]:
         """Versions without canonical form that share objects with what changed in place: they changed with it."""
@@ -268,6 +283,7 @@ class Variables:
         for name in deleted:
             self.namespace.pop(name, None)
         self._release(set(deleted), self._current)
+        self._known = self._own_values()
 
     def materialise(self, names: Iterable[str]) -> list[Covariable]:
         """Put the values of these variables, and of all that they refer to, into the namespace.
@@ -295,14 +311,14 @@ class Variables:
         """Put other objects with the same content in place, so that they share what rebuilt ones share with them."""
         for name in names:
             if name in values and name in self._current:
-                self.namespace[name] = values[name]
+                self.namespace[name] = self._known[name] = values[name]
                 self._lazy.discard(name)
 
     def provide(self, saved: Covariable, values: Mapping[str, Any]) -> None:
         """These are the values of a saved version; names that have moved on since are left alone."""
         for name in saved.names:
             if self._saved_as.get(name) == saved and name in values:
-                self.namespace[name] = values[name]
+                self.namespace[name] = self._known[name] = values[name]
                 self._lazy.discard(name)
 
     # -- going back for a while
@@ -325,4 +341,5 @@ class Variables:
         versions, live, lazy = token
         self._current, self._saved_as, self._lazy = dict(versions.current), dict(versions.saved_as), lazy
         self.namespace.update(live)
+        self._known = self._own_values()
         return made

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
-import sys
 from typing import Any
 
 from nbrewind import __version__
 from nbrewind.errors import NbrewindError, RebuildError
+from nbrewind.kernels.asking import refusal
 from nbrewind.kernels.looks import LookedAtKernel
 from nbrewind.kernels.outputs import OutputTap, flush, payload_of, with_payload
 from nbrewind.kernels.quiet_line import display_message, executed_line, restored_line
@@ -28,11 +29,12 @@ class RecordingKernel(LookedAtKernel):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._settings = settings_from(self.kind)
-        self._tap = OutputTap(self.session)
+        self._tap = OutputTap(self.session, self.iopub_thread)
         self._nbrewind: Any = None
         self._failed_session: Any = None
         self._trouble: list[str] = []
         self._warnings: list[str] = []
+        self._refusal = ""
         self._report: dict[str, Any] | None = None
         self._rebuilder: Any = None
         self._nesting = 0
@@ -53,7 +55,8 @@ class RecordingKernel(LookedAtKernel):
             self._nbrewind = None
             if not isinstance(error, (NbrewindError, OSError)):
                 self.log.error("nbrewind failed to start", exc_info=error)
-            self._trouble.append(f"nothing is recorded or restored in this session: {error}")
+            self._refusal = refusal(error)
+            self._notify(f"nothing is recorded or restored in this session: {error}")
             return
         self._rebuilder = Rebuilder(self._nbrewind, self._run_unseen)
 
@@ -62,20 +65,26 @@ class RecordingKernel(LookedAtKernel):
         """The session that records, ``None`` where the record cannot be used."""
         return self._nbrewind
 
-    def nbrewind_flush(self) -> bool:
-        """Make everything recorded so far durable; headless runs ask for it before they stop the kernel."""
+    def nbrewind_refusal(self) -> str:
+        """Why a headless run must not go on (see `nbrewind.kernels.asking`); empty if it may."""
+        return self._refusal
+
+    def nbrewind_flush(self) -> str:
+        """Make everything recorded so far durable, and tell what went wrong since the last cell, as JSON."""
         if self._nbrewind is not None:
             self._nbrewind.flush()
-        return self._nbrewind is not None
+        warnings, self._warnings = self._warnings, []
+        return json.dumps(warnings)
 
     def _notify(self, text: str) -> None:
-        """Show one line: with the outputs of the cell that runs, else with the next."""
+        """Tell one line with the reply of the cell that runs, or of the next, and show it unless told to be quiet."""
         self._warnings.append(text)
+        if self._settings.quiet:
+            return
         if self._nesting == 0:
             self._trouble.append(text)
-            return
-        print(f"[nbrewind] {text}", file=sys.stderr)
-        flush()
+        else:
+            self._notify_now(text)
 
     def do_shutdown(self, restart: bool) -> dict[str, Any]:
         """End the run before the process goes."""
@@ -122,6 +131,9 @@ class RecordingKernel(LookedAtKernel):
         if session is None or self._nesting or not code.strip() or os.getpid() != session.pid:
             self.bring_for(user_expressions)
             reply: dict[str, Any] = await super().do_execute(code, silent, **plain)
+            if session is None and self._warnings and not silent:
+                self._report = {"warnings": self._warnings}
+                self._warnings = []
             return reply
         cell = _cell_of(code, "" if silent else cell_id, cell_meta)
         self._console = cell_id is None and allow_stdin
@@ -139,6 +151,7 @@ class RecordingKernel(LookedAtKernel):
         begun = False
         decision: Hit | Miss = Miss(())
         try:
+            session.catch_up()
             reading = session.read(cell)
             decision = Miss((Reason("silent"),)) if silent else session.decide(cell, reading)
             if isinstance(decision, Hit):
@@ -166,10 +179,12 @@ class RecordingKernel(LookedAtKernel):
         self.log.error("nbrewind failed", exc_info=error)
         with contextlib.suppress(Exception):
             session.variables.materialise(session.variables.names())
-        self._notify_now(
+        self._notify(
             f"an error of nbrewind's own ({type(error).__name__}: {error}) ends recording in this session; "
             "restart the kernel to go on from the record"
         )
+        self._report = {"warnings": self._warnings}
+        self._warnings = []
 
     def _refused(self, error: RebuildError) -> dict[str, Any]:
         """The cell cannot run, because something that it needs could not be made again."""
@@ -189,7 +204,11 @@ class RecordingKernel(LookedAtKernel):
         return lines
 
     def _notify_now(self, line: str) -> None:
-        print(f"[nbrewind] {line}", file=sys.stderr)
+        """Show a line below the cell, where the record does not see it."""
+        flush()
+        with self._tap.unseen():
+            content = {"name": "stderr", "text": f"[nbrewind] {line}\n"}
+            self.send_response(self.iopub_socket, "stream", content)
 
     def _restored(self, cell: Any, code: Any, hit: Hit, arguments: dict[str, Any]) -> dict[str, Any]:
         """Show what was recorded, and reply as if the cell had run."""
@@ -219,7 +238,8 @@ class RecordingKernel(LookedAtKernel):
         ok, payload = False, []
         try:
             reply: dict[str, Any] = await super().do_execute(cell.source, silent, **arguments)
-            ok, payload = reply["status"] == "ok", reply["payload"]
+            ok = reply["status"] == "ok" or "raises-exception" in cell.tags
+            payload = reply["payload"]
         finally:
             outputs = with_payload(self._tap.stop(), payload)
             try:
@@ -257,7 +277,6 @@ class RecordingKernel(LookedAtKernel):
             return
         if self._console:
             self._notify_now(text)
-            flush()
         else:
             self.send_response(self.iopub_socket, "display_data", display_message(text, action))
 

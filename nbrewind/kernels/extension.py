@@ -32,7 +32,7 @@ class Extension:
         self._session.install()
         kernel: Any = getattr(shell, "kernel", None)
         self._kernel: Any = kernel
-        self._tap = OutputTap(kernel.session) if kernel is not None else None
+        self._tap = OutputTap(kernel.session, kernel.iopub_thread) if kernel is not None else None
         self._running: tuple[Any, Any] | None = None
         shell.events.register("pre_run_cell", self._before)
         shell.events.register("post_run_cell", self._after)

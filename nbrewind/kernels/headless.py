@@ -1,31 +1,28 @@
 """Running a notebook without a front end, in a kernel that talks through files of the user's own.
 
-The kernel's sockets are Unix sockets in a folder that only the user can enter: on a shared login node, an open TCP port
-would let others try to talk to the kernel.
+What the kernel finds out about each cell comes back in the metadata of its reply.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import json
 import os
-import sys
-import tempfile
+import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
 import nbformat
 from attrs import define, field
-from jupyter_client.kernelspec import KernelSpec
-from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 
-from nbrewind.errors import EngineMissing, NbrewindError, WorkersMissing
-from nbrewind.kernels import specs
-from nbrewind.kernels.notebooks import apply_parameters, code_cells, read_notebook
+from nbrewind.errors import EngineMissing, KernelFailed, UsageError, WorkersMissing
+from nbrewind.kernels.asking import FLUSH, REFUSAL, answer_in, check_refusal
+from nbrewind.kernels.notebooks import apply_parameters, check_cells, code_cells, read_notebook
+from nbrewind.kernels.private import private_manager
 from nbrewind.kernels.settings import Settings
 
 
@@ -83,7 +80,8 @@ class _Client(NotebookClient):
         self._outcome = outcome
         self._progress = progress
         self._places = {id(cell): index for index, cell in enumerate(code_cells(notebook))}
-        self._rebuilt: dict[str, float] = {}
+        self._reply: dict[str, Any] = {}
+        self._interrupted = False
 
     async def async_execute_cell(self, cell: Any, cell_index: int, *args: Any, **more: Any) -> Any:
         """Called by nbclient for every cell, in order."""
@@ -96,19 +94,33 @@ class _Client(NotebookClient):
             return await super().async_execute_cell(cell, cell_index, *args, **more)
         self._progress.cell(index, cell.source)
         self.kc.session.metadata = {"cellId": cell.id, "tags": tags, "nbrewind": {"index": index}}
-        self._reply: dict[str, Any] = {}
+        self._reply = {}
         started = time.perf_counter()
         try:
             return await super().async_execute_cell(cell, cell_index, *args, **more)
+        except DeadKernelError:
+            self._reply = {"action": "failed", "because": [{"kind": "died"}]}
+            raise
         finally:
             self._collect(cell, index, time.perf_counter() - started)
+
+    async def async_start_new_kernel_client(self) -> Any:
+        """Called by nbclient once the kernel's process is there."""
+        try:
+            return await super().async_start_new_kernel_client()
+        except RuntimeError as error:
+            raise KernelFailed(
+                f"the kernel does not start ({error}); `nbrewind doctor` checks this environment"
+            ) from error
 
     async def run_all(self, **kernel_options: Any) -> None:
         """Start the kernel, run every cell, wait until the record is on disk, and stop the kernel."""
         async with self.async_setup_kernel(cleanup_kc=True, **kernel_options):
+            self._stop_at_signals()
             try:
                 information = await self.async_wait_for_reply(self.kc.kernel_info())
                 self.nb.metadata["language_info"] = information["content"]["language_info"]
+                check_refusal(await self._ask(REFUSAL))
                 for index, cell in enumerate(self.nb.cells):
                     await self.async_execute_cell(cell, index, execution_count=self.code_cells_executed + 1)
                 self.set_widgets_metadata()
@@ -119,12 +131,33 @@ class _Client(NotebookClient):
         """Wait until what was recorded is on disk: a kernel that is told to go has little time left."""
         if not await self.km.is_alive():
             return
-        self.kc.session.metadata = {}
-        request = self.kc.execute(
-            "", silent=True, user_expressions={"flush": "get_ipython().kernel.nbrewind_flush()"}
-        )
-        await self.async_wait_for_reply(request, None)
+        self._warn(json.loads(await self._ask(FLUSH) or "[]"))
         self.km.at_rest = True
+
+    async def _ask(self, expression: str) -> str:
+        """The text that an expression has in the kernel."""
+        self.kc.session.metadata = {}
+        request = self.kc.execute("", silent=True, user_expressions={"answer": expression})
+        return answer_in(await self.async_wait_for_reply(request, None))
+
+    def _stop_at_signals(self) -> None:
+        """The first signal interrupts the cell, so that the notebook can tidy up; a second one ends the kernel."""
+
+        def stop() -> None:
+            again, self._interrupted = self._interrupted, True
+            end = self.km.shutdown_kernel(now=True) if again else self.km.interrupt_kernel()
+            self._ending = asyncio.ensure_future(end)
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            try:
+                asyncio.get_running_loop().add_signal_handler(number, stop)
+            except RuntimeError:  # not in the main thread, where signals do not come
+                return
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a signal ended the run."""
+        return self._interrupted
 
     def set_reply(self, cell: Any, cell_index: int, execute_reply: Any) -> None:
         """Called by nbclient when a cell's reply has come, also that of a failed cell."""
@@ -145,14 +178,18 @@ class _Client(NotebookClient):
             entry["saved"] = round(told["saved"], 3)
         cell.metadata["nbrewind"] = {"action": entry["action"], "why": told.get("why", "")}
         self._outcome.run = told.get("run", self._outcome.run)
-        for text in told.get("warnings", []):
-            self._outcome.warnings.append(text)
-            self._progress.note(text)
+        self._warn(told.get("warnings", []))
         for key, counts in told.get("by_cell", {}).items():
             self._count(key, counts)
         for again in told.get("rebuilt", []):
             self._mark_rebuilt(again)
         self._add({**entry, "why": told.get("why", "")} if told.get("why") else entry)
+
+    def _warn(self, warnings: Iterable[str]) -> None:
+        for text in warnings:
+            if text not in self._outcome.warnings:
+                self._outcome.warnings.append(text)
+                self._progress.note(text)
 
     def _count(self, cell_id: str, counts: dict[str, int]) -> None:
         tasks = self._outcome.tasks
@@ -169,31 +206,6 @@ class _Client(NotebookClient):
     def _add(self, entry: dict[str, Any]) -> None:
         self._outcome.cells.append(entry)
         self._progress.done(entry)
-
-
-class _Manager(AsyncKernelManager):
-    """Interrupts no kernel that has nothing to do: at shutdown it would only complain."""
-
-    at_rest = False
-    shutdown_wait_time = 30.0
-
-    async def _async_interrupt_kernel(self) -> None:
-        if not self.at_rest:
-            await super()._async_interrupt_kernel()
-
-
-@contextlib.contextmanager
-def private_manager(settings: Settings) -> Iterator[Any]:
-    """A manager of a kernel of this kind, over Unix sockets in a folder of mode 0700."""
-    with tempfile.TemporaryDirectory(prefix="nbrewind-") as folder:
-        manager = _Manager(
-            transport="ipc",
-            ip=str(Path(folder, "k")),
-            connection_file=str(Path(folder, "kernel.json")),
-        )
-        name = f"nbrewind-{settings.kind}"
-        manager._kernel_spec = KernelSpec(**specs.spec(name, sys.executable), name=name)
-        yield manager
 
 
 def run(
@@ -228,8 +240,9 @@ def run(
     """
     notebook = read_notebook(settings.notebook)
     apply_parameters(notebook, settings.notebook, parameters)
+    check_cells(notebook, settings.notebook, settings.rerun)
     if out is not None:
-        _check_writable(out)
+        check_out(out)
     outcome = Outcome()
     progress.begin(len(code_cells(notebook)))
     started = time.perf_counter()
@@ -238,19 +251,48 @@ def run(
         client.on_cell_executed = client.set_reply
         _execute(client, settings, outcome)
     outcome.seconds = time.perf_counter() - started
+    for cell in code_cells(notebook):
+        cell.outputs = joined(cell.outputs)
     _complete(notebook, outcome)
     if out is not None:
         _write(notebook, settings, outcome, out)
     return outcome
 
 
+def joined(outputs: list[Any]) -> list[Any]:
+    """Outputs with neighbouring pieces of one stream in one: how they were cut on their way is chance."""
+    result: list[Any] = []
+    for output in outputs:
+        last = result[-1] if result else None
+        if (
+            last is not None
+            and last.output_type == output.output_type == "stream"
+            and last.name == output.name
+        ):
+            last.text += output.text
+        else:
+            result.append(output)
+    return result
+
+
+def _what_failed(notebook: Any, error: CellExecutionError) -> str:
+    """The exception in one line; of one in a display hook, the reply itself knows nothing."""
+    if error.ename != "NoneType":
+        return f"{error.ename}: {error.evalue}"
+    shown = [
+        output for cell in code_cells(notebook) for output in cell.outputs if output.output_type == "error"
+    ]
+    return f"{shown[-1].ename}: {shown[-1].evalue}" if shown else "a value could not be displayed"
+
+
 def _execute(client: _Client, settings: Settings, outcome: Outcome) -> None:
+    notebook = client.nb
     environment = {**os.environ, **settings.environment()}
     try:
         asyncio.run(client.run_all(env=environment, cwd=str(settings.notebook.parent)))
     except CellExecutionError as error:
         outcome.status, outcome.exit_code = "failed", 1
-        outcome.error = f"{error.ename}: {error.evalue}"
+        outcome.error = _what_failed(notebook, error)
         if error.ename == "WorkersMissing":
             outcome.exit_code = WorkersMissing.exit_code
         elif error.ename == "ModuleNotFoundError" and "ndcctools" in error.evalue:
@@ -262,6 +304,8 @@ def _execute(client: _Client, settings: Settings, outcome: Outcome) -> None:
     except DeadKernelError:
         outcome.status, outcome.exit_code = "failed", 1
         outcome.error = "the kernel died; what had finished is in the record, and a repeat goes on from there"
+    if client.interrupted and outcome.status == "failed":
+        outcome.error = "interrupted; what had finished is in the record, and a repeat goes on from there"
 
 
 def _complete(notebook: Any, outcome: Outcome) -> None:
@@ -280,9 +324,20 @@ def _complete(notebook: Any, outcome: Outcome) -> None:
     outcome.cells.sort(key=lambda entry: entry["index"])
 
 
-def _check_writable(out: Path) -> None:
+def check_out(out: Path) -> None:
+    """Find out before the run what would keep its result from being written.
+
+    Raises
+    ------
+    UsageError
+        There is no such folder, or it may not be written.
+    """
+    if out.is_dir():
+        raise UsageError(f"{out}: this is a folder; name a file with -o")
     if not out.parent.is_dir():
-        raise NbrewindError(f"{out}: the folder {out.parent} does not exist; create it or choose another -o")
+        raise UsageError(f"{out}: the folder {out.parent} does not exist; create it or choose another -o")
+    if not os.access(out.parent, os.W_OK):
+        raise UsageError(f"{out}: the folder {out.parent} may not be written; choose another -o")
 
 
 def _write(notebook: Any, settings: Settings, outcome: Outcome, out: Path) -> None:

@@ -95,6 +95,18 @@ def code_cells(notebook: Any) -> list[Any]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
+def check_cells(notebook: Any, path: Path, names: Iterable[str]) -> None:
+    """Raise `UsageError` unless each of these is the identifier or index of a code cell."""
+    cells = code_cells(notebook)
+    known = {cell.id for cell in cells} | {str(index) for index in range(len(cells))}
+    for name in names:
+        if name not in known:
+            raise UsageError(
+                f"--rerun {name}: {path} has no such code cell; give an identifier, "
+                f"or an index from 0 to {len(cells) - 1}"
+            )
+
+
 def apply_parameters(notebook: Any, path: Path, parameters: Iterable[tuple[str, str]]) -> None:
     """Make ``-p NAME VALUE`` take effect in the source of the cells that are about to run.
 

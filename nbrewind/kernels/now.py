@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from nbrewind.cells.code import is_history
-from nbrewind.cells.observer import ALL_VARIABLES, Observer, env_digest, existence, folder_digest, names_digest
+from nbrewind.cells.observer import (
+    ALL_VARIABLES,
+    Observer,
+    env_digest,
+    existence,
+    folder_digest,
+    names_digest,
+)
 from nbrewind.record.model import Covariable, Digest
 
 

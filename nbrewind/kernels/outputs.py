@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from threading import current_thread, get_ident
 from typing import Any
 
 KINDS = frozenset(
@@ -15,33 +19,78 @@ PAYLOAD = "payload"
 """Kept among the messages: what a reply asks of the front end, such as to open the pager (`print?`)."""
 
 
+_CHILDREN = 0.05  # seconds that the last words of a forked child may take to arrive
+
+
+class _Forks:
+    """How often this process has forked."""
+
+    seen = 0
+
+    @classmethod
+    def another(cls) -> None:
+        """Called after each."""
+        cls.seen += 1
+
+
+os.register_at_fork(after_in_parent=_Forks.another)
+
+
 class OutputTap:
     """Sees every message that a kernel sends, by standing before its `Session.send`.
 
-    All that a cell shows goes through that method, whichever thread or library shows it.
+    All that a cell shows goes through that method, whichever thread or library shows it. What forked children show
+    comes by another way: through a pipe to the thread that serves the front ends.
+
+    Parameters
+    ----------
+    session
+        The kernel's, which makes messages.
+    publisher
+        The kernel's thread that sends them.
     """
 
-    def __init__(self, session: Any) -> None:
+    def __init__(self, session: Any, publisher: Any = None) -> None:
         self._session = session
+        self._publisher = publisher
         self._send: Callable[..., Any] = session.send
         self._parent = ""
         self._recorded: list[dict[str, Any]] | None = None
+        self._forks = 0
         self._muted = False
+        self._own: set[int] = set()
         session.send = self._observed
+        if publisher is not None:
+            self._publish: Callable[..., Any] = publisher.send_multipart
+            publisher.send_multipart = self._passed_on
 
     def close(self) -> None:
         """Take the tap out."""
         self._session.send = self._send
+        if self._publisher is not None:
+            self._publisher.send_multipart = self._publish
 
     def start(self, parent: str) -> None:
         """Record what is shown for the request with this message identifier."""
         self._parent, self._recorded = parent, []
+        self._forks = _Forks.seen
 
     def stop(self) -> list[dict[str, Any]]:
         """What was shown, as messages in the order sent; neighbouring pieces of one stream are joined."""
         flush()
+        if _Forks.seen != self._forks:
+            time.sleep(_CHILDREN)
         recorded, self._recorded = self._recorded or [], None
         return _joined(recorded)
+
+    @contextlib.contextmanager
+    def unseen(self) -> Iterator[None]:
+        """What this thread shows here is nbrewind's own, and not recorded."""
+        self._own.add(get_ident())
+        try:
+            yield
+        finally:
+            self._own.discard(get_ident())
 
     def mute(self, muted: bool) -> None:
         """Hold outputs back, for a cell that runs only to rebuild state."""
@@ -58,16 +107,33 @@ class OutputTap:
             kind, body = msg_or_type, content
             parent_header = (parent or {}).get("header", parent or {})
         if kind in KINDS:
-            if self._muted:
+            if self._muted and get_ident() not in self._own:
                 return None
             recorded = self._recorded
             if (
                 recorded is not None
+                and get_ident() not in self._own
                 and isinstance(parent_header, dict)
                 and parent_header.get("msg_id") == self._parent
             ):
                 recorded.append({"type": kind, "content": json.loads(json.dumps(body, default=str))})
         return self._send(stream, msg_or_type, content, parent, *args, **more)
+
+    def _passed_on(self, frames: list[Any], *args: Any, **more: Any) -> Any:
+        """Called for every message; in the publisher's own thread for those of forked children."""
+        if current_thread() is getattr(self._publisher, "thread", None):
+            if self._muted:
+                return None
+            with contextlib.suppress(Exception):
+                self._note_child([bytes(frame) for frame in frames])
+        return self._publish(frames, *args, **more)
+
+    def _note_child(self, frames: list[bytes]) -> None:
+        place = frames.index(b"<IDS|MSG>")
+        header, parent, _, content = (json.loads(frame) for frame in frames[place + 2 : place + 6])
+        recorded = self._recorded
+        if recorded is not None and header["msg_type"] in KINDS and parent.get("msg_id") == self._parent:
+            recorded.append({"type": header["msg_type"], "content": content})
 
     def play(self, kernel: Any, messages: list[dict[str, Any]], execution_count: int) -> None:
         """Show recorded messages again as outputs of the request that the kernel now serves."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import platform
+import re
 import secrets
 import socket
 import time
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
 
     from nbrewind.cells.ambient import AmbientChange
     from nbrewind.kernels.settings import Settings
-    from nbrewind.state import Analyser, Saver
+    from nbrewind.state import Analyser, SaveProblem, Saver
 
 T = TypeVar("T")
+_ERRNO = re.compile(r"^\[Errno \d+\] ")
 FILE_LIMIT = 64 * 2**20
 """Largest file that a cell wrote which the record keeps a copy of, in bytes; of others it knows the digest."""
 
@@ -99,7 +101,7 @@ class Recording:
         except NbrewindError as error:
             self._tell(f"{what}: {error}")
         except OSError as error:
-            self._tell(f"{what}: {error.strerror or error} ({settings_hint(error)})")
+            self._tell(f"{what}: {error.strerror or error} ({settings_hint()})")
         except Exception as error:  # noqa: BLE001 - recording must not break the user's cell
             self._tell(f"{what}: {type(error).__name__}: {error}")
 
@@ -165,10 +167,20 @@ class Recording:
         """Wait until all that was saved is on disk, and report what was not saved."""
         if self._saver is not None:
             with self.guarded("some variables are not saved"):
-                for problem in self._saver.flush():
-                    self._tell(f"{problem.name} is not saved: {problem.why}")
+                self._tell_unsaved(self._saver.flush())
         with self.guarded("this run is not saved"):
             self.writer.sync()
+
+    def _tell_unsaved(self, problems: Iterable[SaveProblem]) -> None:
+        """Report what the disk did not take, in one sentence a cause; the rest is rebuilt by design."""
+        causes: dict[str, list[str]] = {}
+        for problem in problems:
+            if problem.kind == "failed":
+                causes.setdefault(_ERRNO.sub("", problem.why), []).extend(problem.names)
+        for why, names in causes.items():
+            some = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+            verb = "is" if len(names) == 1 else "are"
+            self._tell(f"{some} {verb} not saved in {self.record.folder}: {why}; {settings_hint()}")
 
     def close(self, status: str) -> None:
         """End the run."""
@@ -182,6 +194,6 @@ class Recording:
             self.record.close()
 
 
-def settings_hint(_error: OSError) -> str:
+def settings_hint() -> str:
     """The remedy for a disk that takes no more."""
-    return "free space, or name another folder with --record"
+    return "free space, or record elsewhere with --record DIR"

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from attrs import define, evolve, field, frozen
@@ -123,10 +126,13 @@ class Session:
         self._started = 0.0
         self._previews: dict[Digest, str] = {}
         self._failed = False
+        hdf5 = "nbrewind.state.hdf5"
+        self._warming = Thread(target=import_module, args=(hdf5,), name="nbrewind-hdf5", daemon=True)
         self.pid = os.getpid()
 
     def install(self) -> None:
         """Hook into the interpreter."""
+        self._warming.start()
         self.observer.install()
         watch_prompts(self.shell, self.journal.effect)
         self.recording.start_saver(self.analyser)
@@ -134,6 +140,13 @@ class Session:
         hpc.install(RecordMemo(self.recording.record, self.recording.writer), self.journal, options)
 
     # -- deciding
+
+    def catch_up(self) -> None:
+        """Notice variables that were bound or deleted outside any cell since the last one."""
+        change = self.variables.drifted()
+        if change is not None:
+            key = digest_bytes(secrets.token_bytes(16))
+            self.variables.adopt([derived(covariable, key) for covariable in change.written], change.deleted)
 
     def read(self, cell: Cell) -> CellCode:
         """Analyse a cell's code as this shell would run it."""
@@ -264,6 +277,7 @@ class Session:
 
     def begin(self, cell: Cell, code: CellCode) -> None:
         """The cell is about to run."""
+        self._warming.join()  # h5py prepares for forks when it is imported, which must not be while a cell forks
         self.journal.enter(cell.id)
         self._before, self._ambient_before = self.variables.versions(), self.observer.ambient.digests
         own_file = self.shell.compile.get_code_name(

@@ -13,6 +13,7 @@ _WORDS = {
     "audit": "an audit runs every cell",
     "volatile": "it is marked volatile",
     "failed": "it failed last time",
+    "died": "the kernel died while it ran",
     "no-record": "nothing is recorded yet",
 }
 

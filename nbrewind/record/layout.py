@@ -79,7 +79,7 @@ def check(path: Path) -> None:
         raise RecordError(f"{about_path} cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RecordBroken(
-            f"{about_path} is damaged ({error!r}): put it back from a copy, or move {path} away to record anew"
+            f"{about_path} is damaged: put it back from a copy, or move {path} away to record anew"
         ) from error
     if schema > SCHEMA:
         raise RecordTooNew(
