@@ -63,6 +63,8 @@ def _text(*parts: object) -> bytes:
 
 
 def _function(walk: Walk, function: types.FunctionType) -> Parts:
+    if is_single_dispatch(function):
+        return _single_dispatch(walk, function)
     code = function.__code__
     where, own = _globals(walk, function)
     if not where:
@@ -91,6 +93,24 @@ def _globals(walk: Walk, function: types.FunctionType) -> tuple[str, dict[str, A
     if module is not None and vars(module) is found:
         return "" if name == NOTEBOOK else str(name), None
     return "its own", found
+
+
+def _single_dispatch(walk: Walk, function: Any) -> Parts:
+    return _text(function.__name__, function.__qualname__), (dict(function.registry), function.__wrapped__)
+
+
+def is_single_dispatch(function: types.FunctionType) -> bool:
+    """Whether `functools.singledispatch` made it; what it remembers of calls does not count."""
+    code = function.__code__
+    return code.co_qualname == "singledispatch.<locals>.wrapper" and function.__globals__ is vars(functools)
+
+
+def _lru_cache(walk: Walk, function: Any) -> Parts:
+    return b"", (function.__wrapped__, function.cache_parameters())
+
+
+def _new_type(walk: Walk, kind: Any) -> Parts:
+    return _text(kind.__name__, kind.__module__), (kind.__supertype__,)
 
 
 def _cell(walk: Walk, cell: types.CellType) -> Parts:
@@ -280,6 +300,8 @@ PLANS: dict[type, Plan] = {
     functools.partial: Plan(b"partial", each(_partial)),
     functools.cached_property: Plan(b"cached_property", each(_cached)),
     typing.TypeVar: Plan(b"type variable", named_or(_type_variable)),
+    typing.NewType: Plan(b"new type", named_or(_new_type)),
+    type(functools.lru_cache(len)): Plan(b"lru_cache", named_or(_lru_cache)),
     property: Plan(b"property", each(_property, links=False)),
     staticmethod: Plan(b"staticmethod", each(_wrapped, links=False)),
     classmethod: Plan(b"classmethod", each(_wrapped, links=False)),

@@ -33,7 +33,9 @@ def stretch(array: Any, number: int = -1, *, shared: bool = True) -> Stretch:
     for extent, step in zip(array.shape, array.strides, strict=True):
         start += min(0, (extent - 1) * step)
         end += max(0, (extent - 1) * step)
-    strides = tuple(step if extent > 1 else 0 for extent, step in zip(array.shape, array.strides, strict=True))
+    strides = tuple(
+        step if extent > 1 else 0 for extent, step in zip(array.shape, array.strides, strict=True)
+    )
     return Stretch(start, end + array.itemsize, shared, number, strides, array)
 
 

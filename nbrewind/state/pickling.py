@@ -25,7 +25,7 @@ from attrs import define, field, frozen
 
 from nbrewind.errors import Unsaveable
 from nbrewind.state import rebuild
-from nbrewind.state.code import made_by_namedtuple, memory_place
+from nbrewind.state.code import is_single_dispatch, made_by_namedtuple, memory_place
 from nbrewind.state.functions import source_of
 from nbrewind.state.guard import HookError, attempt
 from nbrewind.state.memory import stretch
@@ -176,6 +176,8 @@ class Pickler(pickle.Pickler):
             return self._cell
         if kind is typing.TypeVar:
             return self._type_variable
+        if kind in _BY_NAME_OR_PARTS:
+            return self._named_or(_BY_NAME_OR_PARTS[kind])
         if issubclass(kind, BaseException) and plain_exception(kind):
             return _reduce_exception
         if home(kind) in ("numpy", "numpy.ma") and kind.__name__ == "ndarray":
@@ -198,6 +200,15 @@ class Pickler(pickle.Pickler):
         name = self._name(function)
         if name is not None:
             return _marked.reference, (name,)
+        if is_single_dispatch(function):
+            return (
+                rebuild.single_dispatch,
+                (function.__wrapped__,),
+                dict(function.registry),
+                None,
+                None,
+                rebuild.register,
+            )
         code, cells = function.__code__, function.__closure__ or ()
         self._shells.update(map(id, cells))
         text = None if os.path.exists(code.co_filename) else source_of(code)
@@ -240,6 +251,13 @@ class Pickler(pickle.Pickler):
 
     def _made(self, kind: type, own: dict[str, Any]) -> tuple[Any, tuple[Any, ...]]:
         names = vars(kind)
+        if type(kind).__name__ == "_TypedDictMeta":
+            return rebuild.typed_dict, (
+                kind.__name__,
+                names["__annotations__"],
+                names["__total__"],
+                kind.__module__,
+            )
         if issubclass(kind, enum.Enum):
             members = {name: each._value_ for name, each in kind._member_map_.items()}
             if "__new_member__" in names:
@@ -254,6 +272,19 @@ class Pickler(pickle.Pickler):
             )
             return _marked.named_tuple, (kind.__name__, fields, defaults, kind.__module__)
         return _marked.plain_class, (type(kind), kind.__name__, kind.__bases__, own)
+
+    def _named_or(self, parts: Callable[[Any], Reduced]) -> Callable[[Any], Reduced]:
+        def reduce(value: Any) -> Reduced:
+            name = None if importable(value) else self._name(value)
+            return (
+                (_marked.reference, (name,))
+                if name
+                else NotImplemented
+                if importable(value)
+                else parts(value)
+            )
+
+        return reduce
 
     def _type_variable(self, value: typing.TypeVar) -> Reduced:
         name = self._name(value)
@@ -380,6 +411,11 @@ def _contents(cell: types.CellType) -> tuple[Any, ...]:
         return ()
 
 
+def _reduce_dispatch(function: Any) -> Reduced:
+    registry = dict(function.registry)
+    return rebuild.single_dispatch, (function.__wrapped__,), registry, None, None, rebuild.register
+
+
 def _reduce_method(method: Any) -> Reduced:
     name = importable(method)
     if name is not None:
@@ -461,6 +497,13 @@ _MADE_WITH_CLASS = frozenset(
         "__abstractmethods__",
     }
 )  # fmt: skip
+_BY_NAME_OR_PARTS: dict[Any, Callable[[Any], Reduced]] = {
+    typing.NewType: lambda value: (rebuild.new_type, (value.__name__, value.__supertype__, value.__module__)),
+    type(functools.lru_cache(len)): lambda value: (
+        rebuild.lru_cache,
+        (value.__wrapped__, value.cache_parameters()),
+    ),
+}
 _REDUCERS: dict[type, Callable[[Any], Reduced]] = {
     types.MethodType: _reduce_method,
     types.BuiltinFunctionType: _reduce_method,

@@ -14,8 +14,9 @@ from typing import Any
 
 from nbrewind.state import code, standard
 from nbrewind.state.canonical import BASIC, Plan, Walk, dict_contents, each
+from nbrewind.state.functions import global_names
 from nbrewind.state.guard import HookError, attempt
-from nbrewind.state.names import HEAP, NOTEBOOK, importable
+from nbrewind.state.names import HEAP, NOTEBOOK, could_be_variable, find, importable
 from nbrewind.state.registry import REGISTRY, Entry, home, qualified
 
 Parts = tuple[bytes, Sequence[Any]]
@@ -102,7 +103,7 @@ def _registered(kind: type, entry: Entry) -> Plan:
         if entry.digest:
             return b"", (attempt(entry.digest, value),)
         assert entry.reduce is not None
-        return b"", _taken_apart(attempt(entry.reduce, value))
+        return b"", _answered(value, attempt(entry.reduce, value))
 
     return Plan(_tag(kind), _typed(kind, each(parts)))
 
@@ -110,15 +111,28 @@ def _registered(kind: type, entry: Entry) -> Plan:
 def inside(walk: Walk, value: Any) -> tuple[Any, ...]:
     """What an object without a canonical form holds, for a walk that goes on inside; others note that there is one."""
     walk.sealed = True
+    frame = running_frame(value)
+    if frame is not None and frame.f_globals is walk.scope.namespace:
+        walk.needs |= {
+            name for name in global_names(frame.f_code) if could_be_variable(name, walk.scope.namespace)
+        }
     return seen_through(value) if walk.scope.through else ()
+
+
+def running_frame(value: Any) -> types.FrameType | None:
+    """The frame of a generator or coroutine."""
+    for name in ("gi_frame", "cr_frame", "ag_frame"):
+        frame = getattr(value, name, None)
+        if isinstance(frame, types.FrameType):
+            return frame
+    return None
 
 
 def seen_through(value: Any) -> tuple[Any, ...]:
     """What an object without a canonical form holds, as far as changes of it may be seen elsewhere."""
-    for name in ("gi_frame", "cr_frame", "ag_frame"):
-        frame = getattr(value, name, None)
-        if isinstance(frame, types.FrameType):
-            return tuple(frame.f_locals.values())
+    frame = running_frame(value)
+    if frame is not None:
+        return tuple(frame.f_locals.values())
     if isinstance(value, weakref.ref):
         return (value(),)
     found = gc.get_referents(value)
@@ -137,6 +151,7 @@ def _own_digest(walk: Walk, value: Any) -> Parts:
 
 
 _LIBRARIES = {
+    "pyarrow": "nbrewind.state.arrow",
     "numpy": "nbrewind.state.arrays",
     "pandas": "nbrewind.state.frames",
     "scipy": "nbrewind.state.sparse",
@@ -290,15 +305,25 @@ def reduced(value: Any) -> tuple[Any, ...] | str:
 
 def _reduced(walk: Walk, value: Any) -> Parts:
     try:
-        return b"", _taken_apart(reduced(value))
+        return b"", _answered(value, reduced(value))
     except HookError as error:
         walk.refuse(value, str(error))
         return b"", inside(walk, value)
 
 
+def _answered(value: Any, answer: Any) -> Sequence[Any]:
+    return _named(value, answer) if isinstance(answer, str) else _taken_apart(answer)
+
+
+def _named(value: Any, name: str) -> Sequence[Any]:
+    """What pickle would refer to by a name; in the notebook a name says nothing about what it stands for."""
+    module = getattr(value, "__module__", None)
+    if not isinstance(module, str) or module == NOTEBOOK or find(module, name) is not value:
+        raise HookError(f"pickle knows it by the name {name} alone")
+    return module, name
+
+
 def _taken_apart(answer: Any) -> Sequence[Any]:
-    if isinstance(answer, str):
-        return (answer,)
     if not isinstance(answer, tuple) or not 2 <= len(answer) <= 6:
         raise HookError("its __reduce__ returns no tuple")
     function, arguments, *rest = answer

@@ -187,6 +187,39 @@ def set_cell(cell: types.CellType, contents: Any) -> None:
     (cell.cell_contents,) = contents
 
 
+def single_dispatch(function: Any) -> Any:
+    """A function that `functools.singledispatch` dispatches from."""
+    return functools.singledispatch(function)
+
+
+def register(function: Any, registry: dict[type, Any]) -> None:
+    """What it dispatches to."""
+    for kind, target in registry.items():
+        if kind is not object:
+            function.register(kind, target)
+
+
+def lru_cache(function: Any, parameters: dict[str, Any]) -> Any:
+    """A function that remembers its results, and remembers none yet."""
+    return functools.lru_cache(**parameters)(function)
+
+
+def new_type(name: str, supertype: Any, module: str) -> Any:
+    """A `typing.NewType`."""
+    make: Any = typing.NewType
+    found = make(name, supertype)
+    found.__module__ = module
+    return found
+
+
+def typed_dict(name: str, annotations: dict[str, Any], total: bool, module: str) -> Any:
+    """A `typing.TypedDict`."""
+    make: Any = typing.TypedDict
+    found = make(name, annotations, total=total)
+    found.__module__ = module
+    return found
+
+
 def cached_property(function: Any, name: str | None) -> Any:
     """A `functools.cached_property` of that name."""
     found: Any = functools.cached_property(function)

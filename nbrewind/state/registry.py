@@ -100,6 +100,9 @@ REGISTRY = Registry(
         "threading": (_REDUCERS + "threads",),
         "concurrent": (_REDUCERS + "threads",),
         "matplotlib": (_REDUCERS + "figures",),
+        "numpy": (_REDUCERS + "memmaps",),
+        "scipy": (_REDUCERS + "scipy",),
+        "xarray": (_REDUCERS + "xarray",),
     },
 )
 

@@ -67,6 +67,7 @@ class Loader:
         self._record, self._namespace, self._verify = record, namespace, verify
         self._known = analyser.buffers if analyser is not None else BufferDigests()
         self._files: dict[str, CheckpointReader] = {}
+        self._loading: list[Digest] = []
         self._python = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
     def can_load(self, covariable: Covariable) -> bool:
@@ -94,6 +95,17 @@ class Loader:
             It was saved, and does not load here.
         """
         names = ", ".join(covariable.names)
+        if covariable.digest in self._loading:
+            raise RecordError(f"{names} is needed to load itself; its cell must run again")
+        self._loading.append(covariable.digest)
+        try:
+            return self._load(covariable, names, resolve)
+        finally:
+            self._loading.pop()
+
+    def _load(
+        self, covariable: Covariable, names: str, resolve: Callable[[str], Any] | None
+    ) -> dict[str, Any]:
         location = self._record.locate(covariable.digest) if covariable.digest else None
         if location is None:
             raise RecordError(f"{names} was not saved; its cell must run again")

@@ -248,14 +248,24 @@ class Saver:
             self._problems.append(SaveProblem(entry.covariable.names, why, remedy, "failed"))
 
 
-_OURS = ("MainThread", "nbrewind-", "IOPub", "Heartbeat", "Control", "IPythonHistorySavingThread", "Shell", "pydevd.")
+_OURS = (
+    "MainThread",
+    "nbrewind-",
+    "IOPub",
+    "Heartbeat",
+    "Control",
+    "IPythonHistorySavingThread",
+    "Shell",
+    "pydevd.",
+)
 """How threads are called that change no values of the user's: ours, and the kernel's."""
 
 
 def _others_run() -> bool:
     """Whether threads of the user's run, which may change what is being saved."""
     return any(
-        not thread.name.startswith(_OURS) and "_watch_pipe_fd" not in thread.name for thread in threading.enumerate()
+        not thread.name.startswith(_OURS) and "_watch_pipe_fd" not in thread.name
+        for thread in threading.enumerate()
     )
 
 

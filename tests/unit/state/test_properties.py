@@ -29,11 +29,25 @@ PROFILE = settings(settings.get_profile("state"))
 ANALYSER = Analyser(vars(types.ModuleType("__main__")))
 
 ATOMS = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.complex_numbers(), st.text(st.characters(codec=None)), st.binary()
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.complex_numbers(),
+    st.text(st.characters(codec=None)),
+    st.binary(),
 )
-HASHABLE = st.recursive(ATOMS, lambda inner: st.one_of(st.tuples(inner, inner), st.frozensets(inner, max_size=3)), max_leaves=4)
+HASHABLE = st.recursive(
+    ATOMS, lambda inner: st.one_of(st.tuples(inner, inner), st.frozensets(inner, max_size=3)), max_leaves=4
+)
 VALUES = st.recursive(
-    st.one_of(HASHABLE, hnp.arrays(st.sampled_from(["f8", "i4", "?", "c8", "S3", "U2", "M8[s]"]), hnp.array_shapes(max_dims=3, max_side=3))),
+    st.one_of(
+        HASHABLE,
+        hnp.arrays(
+            st.sampled_from(["f8", "i4", "?", "c8", "S3", "U2", "M8[s]"]),
+            hnp.array_shapes(max_dims=3, max_side=3),
+        ),
+    ),
     lambda inner: st.one_of(
         st.lists(inner, max_size=4),
         st.tuples(inner, inner),
@@ -105,7 +119,13 @@ def fresh(value: Any) -> Any:
     if isinstance(value, deque):
         return deque(fresh(each) for each in value)
     if isinstance(value, np.ndarray):
-        return np.asfortranarray(value.copy()) if value.ndim > 1 else np.repeat(value, 2, axis=0)[::2] if value.ndim else value.copy()
+        return (
+            np.asfortranarray(value.copy())
+            if value.ndim > 1
+            else np.repeat(value, 2, axis=0)[::2]
+            if value.ndim
+            else value.copy()
+        )
     if isinstance(value, types.SimpleNamespace):
         return types.SimpleNamespace(a=fresh(value.a))
     return value
@@ -165,7 +185,8 @@ def test_what_is_pickled_comes_back(value):
 @PROFILE
 @given(
     hnp.arrays(
-        st.one_of(hnp.scalar_dtypes(), hnp.array_dtypes(max_size=3, allow_subarrays=True)), hnp.array_shapes(min_dims=1, max_dims=3, max_side=4)
+        st.one_of(hnp.scalar_dtypes(), hnp.array_dtypes(max_size=3, allow_subarrays=True)),
+        hnp.array_shapes(min_dims=1, max_dims=3, max_side=4),
     ),
     st.data(),
 )
@@ -215,8 +236,12 @@ COLUMNS = st.one_of(
     st.lists(st.text(max_size=2), min_size=4, max_size=4),
     st.lists(st.booleans(), min_size=4, max_size=4),
     st.lists(st.sampled_from("ab"), min_size=4, max_size=4).map(pd.Categorical),
-    st.lists(st.one_of(st.none(), st.integers(0, 3)), min_size=4, max_size=4).map(lambda q: pd.array(q, dtype="Int64")),
-    st.lists(st.integers(0, 10**9), min_size=4, max_size=4).map(lambda q: pd.to_datetime(q, unit="s", utc=True)),
+    st.lists(st.one_of(st.none(), st.integers(0, 3)), min_size=4, max_size=4).map(
+        lambda q: pd.array(q, dtype="Int64")
+    ),
+    st.lists(st.integers(0, 10**9), min_size=4, max_size=4).map(
+        lambda q: pd.to_datetime(q, unit="s", utc=True)
+    ),
 )
 
 
@@ -245,4 +270,6 @@ def test_every_bit_of_a_float_counts(payload):
     others = [1.5, 0.0, -0.0, math.nan, math.inf]
     for other in others:
         assert (digest([value]) == digest([other])) == (struct.pack("<d", value) == struct.pack("<d", other))
-        assert (digest(np.array([value])) == digest(np.array([other]))) == (struct.pack("<d", value) == struct.pack("<d", other))
+        assert (digest(np.array([value])) == digest(np.array([other]))) == (
+            struct.pack("<d", value) == struct.pack("<d", other)
+        )
