@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 
@@ -101,8 +102,10 @@ def read_cell(source: str, transform: Callable[[str], str]) -> CellCode:
 def _analyse(source: str, python: str) -> CellCode:
     flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
     try:
-        tree = compile(python, "<cell>", "exec", flags, dont_inherit=True)
-        code = compile(python, "<cell>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+        with warnings.catch_warnings():  # the cell shows its own when it runs
+            warnings.simplefilter("ignore")
+            tree = compile(python, "<cell>", "exec", flags, dont_inherit=True)
+            code = compile(python, "<cell>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
         return _unreadable(source)
     everything = all_names(code)

@@ -7,6 +7,7 @@ after the cell ends, within bounds; a cell whose children could have read more t
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -236,6 +237,8 @@ class FilesWatch:
         ):
             return
         self._seen.children = True
+        if any(_LISTING_COMMAND.search(os.fsdecode(word)) for word in _words(args)):
+            self._seen.listings.add(os.getcwd())
         if self._tree is None:
             self._tree_root = os.getcwd()
             self._tree = self._look()
@@ -263,6 +266,18 @@ class FilesWatch:
 
 
 _LATER: Digest = "later"
+
+
+_LISTING_COMMAND = re.compile(r"[*?\[]|\b(ls|find|tree|du|dir|glob)\b")
+
+
+def _words(args: tuple[Any, ...]) -> Iterator[str | bytes]:
+    """Texts in the arguments of an audit event of a child's start: program, command line, shell text."""
+    for argument in args[:2]:
+        if isinstance(argument, (str, bytes)):
+            yield argument
+        elif isinstance(argument, (list, tuple)):
+            yield from (word for word in argument if isinstance(word, (str, bytes)))
 
 
 def _own_doing() -> bool:

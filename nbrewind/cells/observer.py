@@ -19,6 +19,7 @@ from nbrewind.cells.variables import Change, Variables, Versions
 from nbrewind.cells.watch import NamesWatch
 from nbrewind.record.digests import FileDigests, digest_bytes
 from nbrewind.record.model import Covariable, Digest, Evidence
+from nbrewind.state.held import HELD_OPEN
 
 ALL_VARIABLES = "variables"
 """Name of the listing that stands for the names of all variables."""
@@ -98,6 +99,9 @@ class Observer:
         reached = read | self.variables.names() if code.history else read
         change = self.variables.settle(reached, code.names.stores | self._names.stores)
         ambient = self._ambient_change(code, seen)
+        read |= {
+            name for made in change.touched_before for name in made.needs
+        }  # also those that it then bound anew
         evidence = [
             *self._variables_seen(read, change, everything=bool(code.opens)),
             *self._files_seen(seen),
@@ -108,7 +112,8 @@ class Observer:
             ),
         ]
         files = {path: self._file_digest(path) for path in sorted(seen.writes)}
-        unbounded = seen.open or ("" if code.valid else code.opens)
+        held = any(HELD_OPEN in made.opaque for made in change.written)
+        unbounded = seen.open or (f"it works on {HELD_OPEN}" if held else "" if code.valid else code.opens)
         return Observation(tuple(dict.fromkeys(evidence)), change, files, ambient, unbounded, seen.children)
 
     def reachable(self, code: CellCode) -> set[str]:

@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import sys
+import time
 import warnings
 from typing import Any, Protocol
 
@@ -132,6 +133,7 @@ class Environment(_Base):
             _set_variable(key, self._start.get(key))
         for key, value in changed.items():
             _set_variable(key, value)
+        time.tzset()
 
 
 def _set_variable(key: str, value: str | None) -> None:
@@ -187,7 +189,9 @@ class WarningFilters(_Base):
     """`warnings.filters`; libraries add to them when imported, which is not the notebook's doing."""
 
     name = "warnings filters"
-    hints = frozenset({"filterwarnings", "simplefilter", "resetwarnings", "catch_warnings"})
+    hints = frozenset(
+        {"filterwarnings", "simplefilter", "resetwarnings", "catch_warnings", "warn", "warn_explicit"}
+    )
     only_hinted = True
 
     def capture(self) -> bytes:

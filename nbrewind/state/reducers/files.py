@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from nbrewind.state.guard import HookError
+from nbrewind.state.held import content, refuse_writer
 from nbrewind.state.registry import register_reducer
 
 _STREAMS = ("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__")
@@ -48,9 +49,13 @@ def _mode(file: Any) -> str:
 
 
 def digest_file(file: Any) -> tuple[Any, ...]:
-    """What tells two open files apart: not the descriptor."""
+    """What tells two open files apart: not the descriptor; for readers the content counts."""
     function, arguments = reduce_file(file)
-    return (function.__name__, *arguments)
+    if function is not open_file:
+        return (function.__name__, *arguments)
+    if file.writable():
+        raise refuse_writer(file.name)
+    return (function.__name__, *arguments, content(file.name))
 
 
 def open_file(kind: str, path: str, mode: str, position: int, text: tuple[str, str] | None) -> Any:

@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from nbrewind.state.guard import HookError
+from nbrewind.state.held import content, refuse_writer
 from nbrewind.state.registry import register_reducer
 
 
@@ -30,15 +31,17 @@ def reduce_member(member: Any) -> tuple[Any, ...]:
 
 
 def digest_file(file: Any) -> tuple[Any, ...]:
-    """What tells two open files apart."""
-    arguments: tuple[Any, ...] = reduce_file(file)[1]
-    return arguments
+    """What tells two open files apart; for readers the content counts."""
+    if not file.id.valid:
+        return ()
+    if file.mode != "r":
+        raise refuse_writer(file.filename)
+    return (*reduce_file(file)[1], content(file.filename))
 
 
 def digest_member(member: Any) -> tuple[Any, ...]:
     """What tells two groups or datasets apart."""
-    arguments: tuple[Any, ...] = reduce_member(member)[1]
-    return arguments
+    return (*reduce_member(member)[1], *digest_file(member.file))
 
 
 def open_file(path: str, mode: str) -> Any:

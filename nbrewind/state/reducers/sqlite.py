@@ -6,6 +6,7 @@ import sqlite3
 from typing import Any
 
 from nbrewind.state.guard import HookError
+from nbrewind.state.held import refuse_writer
 from nbrewind.state.registry import register_opaque, register_reducer
 
 _Settings = tuple[Any, Any, Any]
@@ -37,8 +38,10 @@ def _databases(connection: sqlite3.Connection) -> list[tuple[int, str, str]]:
 
 
 def digest_connection(connection: sqlite3.Connection) -> tuple[Any, ...]:
-    """What tells two connections apart; the content of a file counts with the cell's files."""
+    """What tells two connections apart: those in memory by content; one to a file may always be written through."""
     function, arguments = reduce_connection(connection)
+    if function is open_connection:
+        raise refuse_writer(arguments[0])
     return (function.__name__, *arguments)
 
 

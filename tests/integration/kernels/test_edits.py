@@ -496,3 +496,63 @@ def test_expected_exception_is_restored(lab):
     assert first.outcome.exit_code == 0
     result = lab.repeat()
     assert (result.executed, result.outputs) == ([], first.outputs)
+
+
+def test_file_held_open_over_cells(lab):
+    audited(
+        lab,
+        a="f = open('o.txt', 'w')",
+        b="f.write('one\\n');",
+        c="k = 1",
+        d="f.write(f'{k}\\n'); f.close()",
+        e="print(open('o.txt').read())",
+    )
+    lab.edit(c="k = 2")
+    assert lab.repeat().outputs == lab.clean()
+    lab.edit(b="f.write('uno\\n');")
+    assert lab.repeat().outputs == lab.clean()
+
+
+def test_file_read_through_a_handle(lab):
+    (lab.folder / "in.txt").write_text("1\n2\n")
+    audited(lab, a="f = open('in.txt')", b="print(f.readline())", c="print(f.readline())")
+    (lab.folder / "in.txt").write_text("1\n20\n")
+    lab.edit()
+    assert lab.repeat().outputs == lab.clean()
+
+
+def test_database_connection(lab):
+    audited(
+        lab,
+        a="import sqlite3\ndb = sqlite3.connect('x.db')\ndb.execute('drop table if exists t')\ndb.execute('create table t(v)');",
+        b="db.execute('insert into t values (1)'); db.commit();",
+        c="k = 1",
+        d="print(db.execute('select * from t').fetchall(), k)",
+    )
+    lab.edit(c="k = 2")
+    assert lab.repeat().outputs == lab.clean()
+
+
+def test_class_of_an_instance_redefined_twice(lab):
+    audited(
+        lab,
+        a="class C:\n    def v(self):\n        return 1",
+        b="p = C()",
+        c="class C:\n    def v(self):\n        return 2",
+        d="print(p.v())",
+    )
+    lab.edit(a="class C:\n    def v(self):\n        return 10")
+    assert lab.repeat().outputs == lab.clean()
+
+
+def test_warnings_of_the_compiler_are_shown_once(lab):
+    audited(lab, a="x = 1\nprint(x is 1)", b="print('apart')")
+    check(lab, [])
+
+
+def test_files_listed_by_a_child(lab):
+    (lab.folder / "d.txt").write_text("")
+    audited(lab, a="y = !ls *.txt", b="print(y)")
+    (lab.folder / "e.txt").write_text("")
+    lab.edit()
+    assert lab.repeat().outputs == lab.clean()
