@@ -15,7 +15,11 @@ class EngineOptions:
         Seconds that tasks may wait without any worker before the user is told.
     worker_deadline
         Seconds after which `wait` raises `WorkersMissing`; `None`: never, as the engine.
+    observe
+        Note on the worker which files outside its sandbox a Python task opens, and in what environment it
+        runs.
     """
 
     worker_timeout: float = 120.0
     worker_deadline: float | None = None
+    observe: bool = True

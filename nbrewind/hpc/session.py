@@ -12,6 +12,7 @@ from nbrewind.hpc.tickets import Hit, Miss, Returned, Ticket
 from nbrewind.record.model import Digest, FileWrite, TaskRun
 from nbrewind.tasks.content import Contents
 from nbrewind.tasks.keys import Draft, Identity, Key, Unkeyed, combine, draft_key, unchanged
+from nbrewind.tasks.observed import Observations, Seen, parse
 from nbrewind.tasks.payload import put_back, save_path
 
 if TYPE_CHECKING:
@@ -48,7 +49,9 @@ class Session:
         self.memo, self.journal, self.options = memo, journal, options
         self.identity, self.contents = identity, contents
         self.failures = Failures(journal)
+        self.observations = Observations()
         self._told: set[str] = set()
+        self._environments: dict[bytes, Digest] = {}
 
     def decide(self, spec: Spec, identity: Identity) -> Hit | Miss:
         """Look a task up as it is submitted; a hit has its output files in place.
@@ -75,6 +78,8 @@ class Session:
         run = self.memo.find(key.digest)
         if run is None:
             return Miss("new", draft, key)
+        if changed := self.observations.changed(run.inputs):
+            return Miss("file", draft, key, f"{changed} is not as the task found or left it")
         try:
             return self._restore(spec, Hit(key, run))
         except (NbrewindError, OSError) as error:
@@ -88,14 +93,16 @@ class Session:
     def submitted(self, spec: Spec, miss: Miss, engine: str) -> Ticket:
         """Tell the cell that a task goes to an engine."""
         self.journal.task_submitted(spec.name)
-        return Ticket(spec, miss, engine, self.journal.cell_id(), time.time())
+        named = self.observations.named(spec.command) if spec.kind == "command" else Seen()
+        return Ticket(spec, miss, engine, self.journal.cell_id(), time.time(), named)
 
     def returned(self, ticket: Ticket, back: Returned) -> TaskRun:
         """Record a task that the engine gave back."""
-        key = self._final_key(ticket)
+        seen = self._seen(ticket, back)
+        key = None if seen.hidden else self._final_key(ticket)
         payload: dict[str, Any] = {}
         try:
-            payload = self._payload(ticket, back)
+            payload = self._payload(ticket, back, seen)
             run = self._task_run(ticket, back, key, payload)
             self.memo.add(run)
         except (NbrewindError, OSError) as error:
@@ -151,6 +158,9 @@ class Session:
 
     def _restore(self, spec: Spec, hit: Hit) -> Hit:
         run = hit.run
+        for evidence in run.inputs:
+            if evidence.kind == "file" and evidence.digest:
+                self.journal.file_read(self.observations.real(evidence))
         buffers = []
         for output in spec.outputs:
             files = [file for file in run.files if file.path == output.remote]
@@ -195,8 +205,34 @@ class Session:
             **payload,
         )
 
-    def _payload(self, ticket: Ticket, back: Returned) -> dict[str, Any]:
-        payload: dict[str, Any] = {}
+    def _seen(self, ticket: Ticket, back: Returned) -> Seen:
+        """What the task used beyond what was declared, as far as it was watched."""
+        if back.report is not None:
+            seen = self.observations.settle(parse(back.report))
+        elif ticket.spec.kind == "command":
+            seen = self.observations.since(ticket.named, ticket.spec.command)
+        else:
+            return Seen()
+        if seen.hidden:
+            self.tell_once(
+                f"{ticket.spec.name} uses {seen.hidden}, which changed while it ran or is another file here than "
+                "on the worker: its result is not reused"
+            )
+        for path in seen.reads:
+            self.journal.file_read(path)
+        for path in seen.writes:
+            self.journal.file_written(path)
+        return seen
+
+    def _environment(self, text: bytes) -> Digest:
+        if text not in self._environments:
+            self._environments[text] = self.memo.put(text)
+        return self._environments[text]
+
+    def _payload(self, ticket: Ticket, back: Returned, seen: Seen) -> dict[str, Any]:
+        payload: dict[str, Any] = {"inputs": seen.inputs}
+        if seen.environment:
+            payload["environment"] = self._environment(seen.environment)
         if back.stdout:
             payload["stdout"] = self.memo.put(back.stdout.encode("utf-8", "surrogateescape"))
         if back.good:

@@ -9,6 +9,7 @@ from attrs import field, frozen
 
 from nbrewind.record.model import Digest, TaskRun
 from nbrewind.tasks.keys import Draft, Key, Unkeyed
+from nbrewind.tasks.observed import Seen
 from nbrewind.tasks.spec import Spec
 
 
@@ -38,13 +39,18 @@ class Miss:
 
 @dataclass(slots=True)
 class Ticket:
-    """One task that went to an engine; `recorded` once it has come back, though maybe not to the user."""
+    """One task that went to an engine.
+
+    `named` are the files that its command names, before it ran. It is `recorded` once it has come back,
+    though maybe not to the user.
+    """
 
     spec: Spec
     miss: Miss
     engine: str
     cell: str
     submitted: float
+    named: Seen = Seen()
     recorded: bool = False
 
     @property
@@ -57,8 +63,8 @@ class Ticket:
 class Returned:
     """A task as the engine gave it back.
 
-    `output` is where a Python task's pickled result lies: a path, or bytes. `buffers` are output buffers by
-    remote name.
+    `report` is what the worker noted, where it was asked to. `output` is where a Python task's pickled
+    result lies: a path, or bytes. `buffers` are output buffers by remote name.
     """
 
     exit_code: int | None
@@ -71,6 +77,7 @@ class Returned:
     resources: dict[str, float]
     output: str | bytes | None = None
     buffers: Mapping[str, bytes] = field(factory=dict)
+    report: bytes | None = None
     cancelled: bool = False
 
     @property

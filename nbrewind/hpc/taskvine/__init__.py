@@ -18,6 +18,7 @@ from nbrewind.hpc.taskvine.managers import ManagerPatches
 from nbrewind.hpc.taskvine.ports import Ports
 from nbrewind.hpc.taskvine.served import patch_getters
 from nbrewind.hpc.taskvine.tasks import TaskPatches
+from nbrewind.hpc.taskvine.watching import WatchPatches
 
 MODULE = "ndcctools.taskvine"
 
@@ -29,6 +30,7 @@ class TaskVine:
         self._patches = Patches()
         self._crew = Crew(self._patches, module, session)
         tasks = TaskPatches(self._patches, module)
+        WatchPatches(self._patches, module, session)
         describer = Describer(module, session.contents)
         FilePatches(self._patches, module, session, tasks, describer)
         LibraryPatches(self._patches, module, session, tasks, describer)

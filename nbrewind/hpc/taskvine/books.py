@@ -43,10 +43,10 @@ class TaskBook:
     """Everything that was said about one task.
 
     `call` is the attribute that a Python task lost when it was served. `library` tells the identity of a
-    function of the library that the task provides. `again` is the engine's number of a served task that had
-    to run after all. `shown_id` is the number that the user knows a task by, where the engine has another.
-    `told_inputs` and `told_outputs` count the mounts that the engine already knows; a `direct` book holds
-    none back.
+    function of the library that the task provides. `report` is the file in which the worker notes what an
+    observed task uses. `again` is the engine's number of a served task that had to run after all.
+    `shown_id` is the number that the user knows a task by, where the engine has another. `told_inputs` and
+    `told_outputs` count the mounts that the engine already knows; a `direct` book holds none back.
     """
 
     command: str = ""
@@ -62,6 +62,8 @@ class TaskBook:
     served: Served | None = None
     call: tuple[str, Any] | None = None
     library: Callable[[str], dict[str, str]] | None = None
+    report: Any = None
+    unwatched: bool = False
     again: int = 0
     shown_id: int = 0
 
@@ -130,6 +132,7 @@ class ManagerBook:
     engine_ids: dict[int, int] = field(default_factory=dict)
     making: dict[str, Any] = field(default_factory=dict)
     functions: dict[Any, Any] = field(default_factory=dict)
+    programs: dict[Any, Any] = field(default_factory=dict)
     served: int = 0
     cancelled: int = 0
     waiting_since: float = 0.0

@@ -8,7 +8,7 @@ from typing import Any
 
 from nbrewind.hpc.patching import Method, Patches
 from nbrewind.hpc.session import Session
-from nbrewind.hpc.taskvine.books import file_book, manager_book
+from nbrewind.hpc.taskvine.books import file_book, manager_book, task_book
 from nbrewind.hpc.taskvine.describe import Describer
 from nbrewind.hpc.taskvine.tasks import TaskPatches
 from nbrewind.tasks.keys import Draft, Key, draft_key
@@ -64,6 +64,7 @@ class FilePatches:
         def declare(manager: Any, minitask: Any, source: str, *args: Any, **kwargs: Any) -> Any:
             before = self._key(self._describer.spec(minitask, manager_book(manager)))
             self._tasks.tell(minitask)
+            task_book(minitask).unwatched = True
             made = original(manager, minitask, source, *args, **kwargs)
 
             def origin() -> str:

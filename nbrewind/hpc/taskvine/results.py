@@ -187,6 +187,7 @@ class Results:
             resources=resources,
             output=output,
             buffers=self._buffers(task) if task.successful() else {},
+            report=self._report(task),
             cancelled=result == "cancelled",
         )
 
@@ -199,6 +200,16 @@ class Results:
             return None
         path = task._output_file.source()
         return path if path and os.path.exists(path) else None
+
+    def _report(self, task: Any) -> bytes | None:
+        """What the worker noted; the engine need not keep it."""
+        book = task_book(task)
+        if book.report is None:
+            return None
+        found = self._cvine.vine_file_contents_as_bytes(book.report._file) if task.completed() else b""
+        task.manager.undeclare_file(book.report)
+        book.report = None
+        return found or b""
 
     def _buffers(self, task: Any) -> dict[str, bytes]:
         return {

@@ -67,6 +67,8 @@ def run(record_folder, cells, options):
     finally:
         hpc.shutdown()
         hpc.uninstall()
+    names = {each.environment for each in journal.runs if each.environment}
+    environments = {name: json.loads(record.blob(name)) for name in names}
     writer.end("ok")
     record.close()
     report |= {
@@ -76,7 +78,14 @@ def run(record_folder, cells, options):
         "writes": sorted(journal.writes),
         "effects": sorted(journal.effects),
         "runs": [
-            {"name": each.name, "status": each.status, "key": each.key, "ingredients": dict(each.ingredients)}
+            {
+                "name": each.name,
+                "status": each.status,
+                "key": each.key,
+                "ingredients": dict(each.ingredients),
+                "inputs": [seen.name for seen in each.inputs],
+                "environment": environments.get(each.environment),
+            }
             for each in journal.runs
         ],
     }
