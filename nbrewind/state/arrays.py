@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from nbrewind.state.buffers import CHUNK
-from nbrewind.state.canonical import Plan, Walk, each
 from nbrewind.state.memory import stretch
 from nbrewind.state.registry import home
+from nbrewind.state.walk import Plan, Walk, each
 
 Parts = tuple[bytes, Sequence[Any]]
 Array = np.ndarray[Any, Any]

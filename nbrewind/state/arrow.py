@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
-from nbrewind.state.canonical import Plan, Walk, each
+from nbrewind.state.walk import Plan, Walk, each
 
 Parts = tuple[bytes, Sequence[Any]]
 

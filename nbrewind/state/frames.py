@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 
 from nbrewind.state.arrays import array_content
-from nbrewind.state.canonical import BASIC, Plan, Walk, each
+from nbrewind.state.canonical import BASIC
 from nbrewind.state.memory import stretch
+from nbrewind.state.walk import Plan, Walk, each
 
 Parts = tuple[bytes, Sequence[Any]]
 

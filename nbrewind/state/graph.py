@@ -11,11 +11,12 @@ from attrs import define, frozen
 
 from nbrewind.record.model import Covariable, Digest
 from nbrewind.state.buffers import BufferDigests
-from nbrewind.state.canonical import BASIC, Scope, Walk
+from nbrewind.state.canonical import BASIC
 from nbrewind.state.guard import watching
 from nbrewind.state.memory import overlapping
 from nbrewind.state.plans import Plans
 from nbrewind.state.registry import home
+from nbrewind.state.walk import Scope, Walk
 
 
 @frozen

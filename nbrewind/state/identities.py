@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from sys import getrefcount
+from typing import Any
 
 
 class Identities:
@@ -46,9 +48,21 @@ class Identities:
         self._size += size
         return True
 
-    def skip(self, size: int) -> None:
-        """Number objects that are held once."""
-        self._size += size
+    def add_held_once(self, group: Sequence[Any], lists: int) -> bool:
+        """Number a group if it is plain that none of it was met before; say whether it is.
+
+        An object that only its container and `lists` lists of the walk refer to is held nowhere else.
+        """
+        counts = list(map(getrefcount, group))
+        alone = counts.count(_ALONE + lists)
+        if alone == len(group):
+            self._size += len(group)
+            return True
+        if alone * 2 < len(group):
+            return False
+        places = [place for place, count in enumerate(counts) if count != _ALONE + lists]
+        ids = [id(group[place]) for place in places]
+        return self.add_some(ids, set(ids), places, len(group))
 
     def place(self, key: int) -> tuple[int, bool]:
         """The number of one id, and whether it was met before."""
@@ -69,3 +83,13 @@ class Identities:
 
     def __contains__(self, key: int) -> bool:
         return key in self.ids
+
+
+def _count_alone() -> int:
+    """How often an object is referred to that one list holds, as `getrefcount` says to `map`, less that list."""
+    (count,) = map(getrefcount, [[]])
+    return count
+
+
+_ALONE = _count_alone()
+"""... by its container."""

@@ -4,7 +4,6 @@ of band.
 
 from __future__ import annotations
 
-import abc
 import builtins
 import ctypes
 import enum
@@ -25,12 +24,14 @@ from attrs import define, field, frozen
 
 from nbrewind.errors import Unsaveable
 from nbrewind.state import rebuild
-from nbrewind.state.code import is_single_dispatch, made_by_namedtuple, memory_place
+from nbrewind.state.callables import is_single_dispatch
+from nbrewind.state.classes import made_by_namedtuple, registered, saved_contents
 from nbrewind.state.functions import source_of
 from nbrewind.state.guard import HookError, attempt
 from nbrewind.state.memory import stretch
 from nbrewind.state.names import HEAP, NOTEBOOK, bound, importable
 from nbrewind.state.registry import REGISTRY, home, register_reducer
+from nbrewind.state.views import memory_place
 
 OUT_OF_BAND = 4096
 """Memory from this size on is kept out of the stream, in bytes."""
@@ -201,14 +202,7 @@ class Pickler(pickle.Pickler):
         if name is not None:
             return _marked.reference, (name,)
         if is_single_dispatch(function):
-            return (
-                rebuild.single_dispatch,
-                (function.__wrapped__,),
-                dict(function.registry),
-                None,
-                None,
-                rebuild.register,
-            )
+            return _reduce_dispatch(function)
         code, cells = function.__code__, function.__closure__ or ()
         self._shells.update(map(id, cells))
         text = None if os.path.exists(code.co_filename) else source_of(code)
@@ -245,7 +239,7 @@ class Pickler(pickle.Pickler):
             key: vars(kind)[key] for key in ("__module__", "__slots__", "__orig_bases__") if key in vars(kind)
         }
         own["__qualname__"] = kind.__qualname__
-        state = saved_contents(kind), _registered(kind)
+        state = saved_contents(kind), registered(kind)
         function, arguments = self._made(kind, own)
         return function, arguments, state, None, None, _marked.set_class
 
@@ -380,30 +374,6 @@ def covering(group: Sequence[Any]) -> Any:
     return np.frombuffer(memory, np.uint8)
 
 
-def saved_contents(kind: type) -> dict[str, Any]:
-    """What is set on a class after it is made again."""
-    left_out = _MADE_WITH_CLASS | (made_by_namedtuple(kind) if kind.__bases__ == (tuple,) else set())
-    if issubclass(kind, enum.Enum):
-        left_out |= set(kind._member_map_) | {"__new__", "__init__", *_ENUM_MACHINERY}
-    implied = (types.MemberDescriptorType, types.GetSetDescriptorType)
-    return {
-        name: value
-        for name, value in vars(kind).items()
-        if name not in left_out and type(value) not in implied
-    }
-
-
-def _registered(kind: type) -> list[type]:
-    """Classes that an abstract one was told to take for its own."""
-    if not isinstance(kind, abc.ABCMeta):
-        return []
-    dump: Any = importlib.import_module("_abc")._get_dump
-    found = (each() for each in dump(kind)[0])
-    return sorted(
-        (each for each in found if each is not None), key=lambda each: (each.__module__, each.__qualname__)
-    )
-
-
 def _contents(cell: types.CellType) -> tuple[Any, ...]:
     try:
         return (cell.cell_contents,)
@@ -484,19 +454,6 @@ _ATTRIBUTES = (
 )  # fmt: skip
 _WRITTEN = (types.FunctionType, staticmethod, classmethod)
 _ENUM_HOOKS = ("__init__", "_generate_next_value_", "_missing_")
-_ENUM_MACHINERY = (
-    "_generate_next_value_", "_missing_", "_new_member_", "_use_args_", "_member_type_", "_value_repr_",
-    "_member_names_", "_member_map_", "_value2member_map_", "_unhashable_values_", "_hashable_values_",
-    "_unhashable_values_map_", "__reduce_ex__", "__doc__", "__new_member__", "_flag_mask_", "_singles_mask_",
-    "_all_bits_", "_inverted_", "__or__", "__and__", "__xor__", "__ror__", "__rand__", "__rxor__", "__invert__",
-    "_boundary_", "__format__", "__repr__", "__str__", "_add_alias_", "_add_value_alias_",
-)  # fmt: skip
-_MADE_WITH_CLASS = frozenset(
-    {
-        "__slotnames__", "__module__", "__qualname__", "__slots__", "_abc_impl", "__classcell__",
-        "__abstractmethods__",
-    }
-)  # fmt: skip
 _BY_NAME_OR_PARTS: dict[Any, Callable[[Any], Reduced]] = {
     typing.NewType: lambda value: (rebuild.new_type, (value.__name__, value.__supertype__, value.__module__)),
     type(functools.lru_cache(len)): lambda value: (

@@ -12,12 +12,14 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from nbrewind.state import code, standard
-from nbrewind.state.canonical import BASIC, Plan, Walk, dict_contents, each
+from nbrewind.state import callables, classes, standard, views
+from nbrewind.state.canonical import BASIC, dict_contents
 from nbrewind.state.functions import global_names
 from nbrewind.state.guard import HookError, attempt
 from nbrewind.state.names import HEAP, NOTEBOOK, could_be_variable, find, importable
+from nbrewind.state.references import named_or
 from nbrewind.state.registry import REGISTRY, Entry, home, qualified
+from nbrewind.state.walk import Plan, Walk, each
 
 Parts = tuple[bytes, Sequence[Any]]
 
@@ -58,14 +60,14 @@ def _plan(kind: type) -> Plan:
     if entry is not None and (entry.opaque or entry.digest or entry.reduce):
         return _registered(kind, entry)
     if issubclass(kind, type):
-        return code.CLASSES
-    special = code.PLANS.get(kind) or standard.plan_for(kind) or _from_library(kind)
+        return classes.CLASSES
+    special = _SPECIAL.get(kind) or standard.plan_for(kind) or _from_library(kind)
     if special is not None:
         return special
     if issubclass(kind, enum.Enum):
         return Plan(_tag(kind), _typed(kind, each(_member, identity=False)))
     if any("__qualname__" in vars(base) for base in kind.__mro__):  # functions of some compiler
-        return Plan(_tag(kind), code.named_or(_reduced))
+        return Plan(_tag(kind), named_or(_reduced))
     immutable = qualified(kind) in _IMMUTABLE
     if immutable or not _plain(kind):
         if home(kind) == NOTEBOOK:
@@ -150,6 +152,7 @@ def _own_digest(walk: Walk, value: Any) -> Parts:
     return b"", (attempt(type(value).__nbrewind_digest__, value),)
 
 
+_SPECIAL = callables.PLANS | classes.PLANS | views.PLANS
 _LIBRARIES = {
     "pyarrow": "nbrewind.state.arrow",
     "numpy": "nbrewind.state.arrays",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from nbrewind.state.canonical import Plan, Walk, each
+from nbrewind.state.walk import Plan, Walk, each
 
 Parts = tuple[bytes, Sequence[Any]]
 

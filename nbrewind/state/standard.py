@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import fractions
 import pathlib
+import zoneinfo
 from collections.abc import Sequence
 from typing import Any
 
-from nbrewind.state.canonical import Plan, Walk, each
+from nbrewind.state.guard import HookError
+from nbrewind.state.walk import Plan, Walk, each
 
 Parts = tuple[bytes, Sequence[Any]]
 
@@ -18,11 +20,19 @@ def plan_for(kind: type) -> Plan | None:
         return Plan(f"path {kind.__name__}".encode(), each(_path, identity=False))
     if kind is fractions.Fraction:
         return Plan(b"fraction", each(_fraction, identity=False))
+    if kind is zoneinfo.ZoneInfo:
+        return Plan(b"time zone", each(_zone, identity=False))
     return None
 
 
 def _path(walk: Walk, path: pathlib.PurePath) -> Parts:
     return str(path).encode("utf-8", "surrogateescape"), ()
+
+
+def _zone(walk: Walk, zone: zoneinfo.ZoneInfo) -> Parts:
+    if zone.key is None:
+        raise HookError("it is a time zone without a name")
+    return zone.key.encode(), ()
 
 
 def _fraction(walk: Walk, value: fractions.Fraction) -> Parts:

@@ -185,9 +185,9 @@ def test_a_million_objects(notebook, shelf):
 
 
 def test_tuples_that_share_tuples_end(notebook, monkeypatch):
-    from nbrewind.state import canonical
+    from nbrewind.state import walk
 
-    monkeypatch.setattr(canonical, "MOST_NODES", 100_000)
+    monkeypatch.setattr(walk, "MOST_NODES", 100_000)
     notebook.run("x = ()\nfor _ in range(60): x = (x, x)\ny = 1")
     found = notebook.covariables("x", "y")
     assert "more than 100,000 parts" in found["x"].opaque
