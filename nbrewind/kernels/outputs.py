@@ -122,18 +122,21 @@ class OutputTap:
     def _passed_on(self, frames: list[Any], *args: Any, **more: Any) -> Any:
         """Called for every message; in the publisher's own thread for those of forked children."""
         if current_thread() is getattr(self._publisher, "thread", None):
-            if self._muted:
-                return None
             with contextlib.suppress(Exception):
-                self._note_child([bytes(frame) for frame in frames])
+                if self._is_child(frames) and self._held_back(*_parsed(frames)):
+                    return None
         return self._publish(frames, *args, **more)
 
-    def _note_child(self, frames: list[bytes]) -> None:
-        place = frames.index(b"<IDS|MSG>")
-        header, parent, _, content = (json.loads(frame) for frame in frames[place + 2 : place + 6])
+    def _is_child(self, frames: list[Any]) -> bool:
+        """Whether another process made a message: its identifier holds the process's number."""
+        return f"_{os.getpid()}_".encode() not in bytes(frames[frames.index(b"<IDS|MSG>") + 2])
+
+    def _held_back(self, kind: str, parent: str, content: Any) -> bool:
+        """Record what a child shows; true for what nobody is to see."""
         recorded = self._recorded
-        if recorded is not None and header["msg_type"] in KINDS and parent.get("msg_id") == self._parent:
-            recorded.append({"type": header["msg_type"], "content": content})
+        if kind in KINDS and recorded is not None and parent == self._parent and not self._muted:
+            recorded.append({"type": kind, "content": content})
+        return self._muted and kind in KINDS
 
     def play(self, kernel: Any, messages: list[dict[str, Any]], execution_count: int) -> None:
         """Show recorded messages again as outputs of the request that the kernel now serves."""
@@ -144,6 +147,13 @@ class OutputTap:
             if message["type"] == "execute_result":
                 content["execution_count"] = execution_count
             kernel.send_response(kernel.iopub_socket, message["type"], content)
+
+
+def _parsed(frames: list[Any]) -> tuple[str, str, Any]:
+    """Kind, request and content of a message that is on its way."""
+    place = frames.index(b"<IDS|MSG>")
+    header, parent, _, content = (json.loads(bytes(frame)) for frame in frames[place + 2 : place + 6])
+    return header["msg_type"], parent.get("msg_id", ""), content
 
 
 def with_payload(messages: list[dict[str, Any]], payload: list[dict[str, Any]]) -> list[dict[str, Any]]:

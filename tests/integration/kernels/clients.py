@@ -16,7 +16,7 @@ from jupyter_client.manager import KernelManager
 TIMEOUT = 60
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _OWN_FILE = re.compile(r"/\S*/ipykernel_\d+/\d+\.py")
-_ADDRESS = re.compile(r"\b(0x[0-9a-f]{6,}|[0-9a-f]{12}(?=[,>])|pid=\d+|\d+ times|\d+ frames)\b")
+_ADDRESS = re.compile(r"\b(0x[0-9a-f]{6,}|[0-9a-f]{12}(?=[,>])|pid=\d+|Thread-\d+|\d+ times|\d+ frames)\b")
 
 
 @define

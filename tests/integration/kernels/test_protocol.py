@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
+import textwrap
 import time
 
 import jupyter_kernel_test
@@ -535,3 +537,140 @@ def test_restart(tmp_path):
         kernel.client.wait_for_ready(timeout=60)
         shown = kernel.run("print('x' in globals())", "b")
         assert (shown.text, shown.content["execution_count"]) == ("False\n", 1)
+
+
+# -- a repeat of what was audited
+
+
+RECORDED = {
+    "made": """
+        import numpy as np
+        big = np.arange(5)
+        class Box:
+            'A box.'
+            def open_it(self):
+                'Open it.'
+                return 1
+        box = Box()
+        generator = (i for i in range(3))
+        """,
+    "shown": "print('shown'); display('handled', display_id='shown'); big.sum()",
+    "updated": "from IPython.display import update_display\nupdate_display('anew', display_id='shown')",
+    "paged": "zip?",
+    "step": "k = 1",
+    "used": "print(box.open_it() + k)",
+}
+
+
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory):
+    """A folder with the record of one audit, and what the audit showed."""
+    folder = tmp_path_factory.mktemp("audited") / "work"
+    with Live("nbrewind-audit", folder) as kernel:
+        shown = {name: kernel.run(textwrap.dedent(code).strip(), name) for name, code in RECORDED.items()}
+    return folder, shown
+
+
+@pytest.fixture
+def again(audited, tmp_path):
+    """A repeat kernel in a copy of that folder, in which the first cell has been restored."""
+    folder = shutil.copytree(audited[0], tmp_path / "work")
+    with Live("nbrewind-repeat", folder) as kernel:
+        shown = kernel.run(textwrap.dedent(RECORDED["made"]).strip(), "made")
+        assert shown.told["action"] == "restored"
+        yield kernel
+
+
+def test_restored_cells_show_what_was_recorded(again, audited):
+    for number, (name, code) in enumerate(list(RECORDED.items())[1:], 2):
+        shown = again.run(code, name)
+        assert outcome(shown) == outcome(audited[1][name])
+        assert shown.content["execution_count"] == number
+        assert shown.actions == ["restored"]
+        assert shown.lines[0].startswith("[nbrewind] restored from the record: saved ")
+        assert shown.messages[-1][0] == "display_data"
+
+
+def test_executed_cells_say_why(again):
+    changed = again.run("k = 2", "step")
+    assert (changed.actions, changed.content["execution_count"]) == (["executed"], 2)
+    assert changed.lines == ["[nbrewind] executed: its code changed at line 1 (k = 1 → k = 2)"]
+    used = again.run(RECORDED["used"], "used")
+    assert used.text == "3\n"
+    assert used.lines == ["[nbrewind] executed: k changed (1 → 2)"]
+    new = again.run("print('more')", "more")
+    assert new.lines == ["[nbrewind] executed: it is new"]
+    failed = again.run("1 / 0", "wrong")
+    assert (failed.lines, failed.told["action"]) == ([], "failed")
+
+
+def test_a_console_gets_plain_lines(again):
+    assert again.run("print('typed')").messages == [("stream", {"name": "stdout", "text": "typed\n"})]
+    again.run(RECORDED["step"])
+    assert again.run("print('typed')").outputs == [
+        ["stream", {"name": "stdout", "text": "typed\n"}],
+        ["stream", {"name": "stderr", "text": "[nbrewind] restored from the record: saved 0.0 s\n"}],
+    ]
+
+
+def test_completion_of_restored_variables(again):
+    assert "box" in again.complete("bo")
+    assert "big" in again.complete("print(bi")
+    assert "box.open_it" in again.complete("x = box.op") or "open_it" in again.complete("x = box.op")
+    assert not [match for match in again.complete("nothing.bo") if match == "box"]
+
+
+def test_inspection_of_restored_variables(again):
+    assert "A box." in again.inspect("box")
+    assert "Open it." in again.inspect("box.open_it")
+    assert "[0 1 2 3 4]" in again.inspect("big")
+
+
+def test_expressions_about_restored_variables(again):
+    silent = again.run("", silent=True, user_expressions={"sum": "int(big.sum())"})
+    assert silent.content["user_expressions"]["sum"]["data"]["text/plain"] == "10"
+    restored = again.run(RECORDED["step"], "step", user_expressions={"k": "k + len(big)"})
+    assert restored.told["action"] == "restored"
+    assert restored.content["user_expressions"]["k"]["data"]["text/plain"] == "6"
+
+
+def test_the_debugger_lists_restored_variables(again):
+    body = again.control("debug_request", {"type": "request", "seq": 1, "command": "inspectVariables"})[
+        "body"
+    ]
+    assert {"big", "box"} <= {variable["name"] for variable in body["variables"]}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "%who",
+        "print(dir())",
+        "print(sorted(globals()))",
+        "print(get_ipython().user_ns['box'] is not None, 'box big')",
+    ],
+)
+def test_code_that_lists_variables_sees_restored_ones(again, code):
+    text = again.run(code, "lists").text
+    assert "box" in text
+    assert "big" in text
+
+
+def test_silent_requests_see_restored_variables(again):
+    assert again.run("print(box.open_it(), next(generator))", silent=True).text == "1 0\n"
+    assert again.run("print(big)", store_history=False).text == "[0 1 2 3 4]\n"
+
+
+def test_interrupting_a_rebuild(tmp_path):
+    """The cell that needs the value ends with an error; the kernel goes on, and so does the record."""
+    slow = "import time; time.sleep(1.5); generator = (i for i in range(3))"
+    with Live("nbrewind-audit", tmp_path) as kernel:
+        kernel.run(slow, "slow")
+    with Live("nbrewind-repeat", tmp_path) as kernel:
+        assert kernel.run(slow, "slow").told["action"] == "restored"
+        request = kernel.start("print(next(generator))", "next")
+        time.sleep(0.7)
+        kernel.manager.interrupt_kernel()
+        stopped = kernel.finish(request)
+        assert (stopped.content["status"], stopped.text) == ("error", "")
+        assert kernel.run("print(next(generator))", "next").text == "0\n"
