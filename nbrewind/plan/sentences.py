@@ -35,7 +35,9 @@ def sentence(reason: Reason) -> str:
         case "file":
             return f"the file {reason.name} changed{change}"
         case "exists":
-            return f"{reason.name} {'appeared' if reason.before == 'absent' else 'is gone or of another kind'}"
+            return (
+                f"{reason.name} {'appeared' if reason.before == 'absent' else 'is gone or of another kind'}"
+            )
         case "listing":
             return f"the content of {reason.name} changed"
         case "ambient":
