@@ -13,78 +13,20 @@ from __future__ import annotations
 import json
 import os
 import time
-from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import asdict, define, field, frozen
+from attrs import define, field
 from xxhash import xxh3_128_digest
 
 from nbrewind.errors import RecordBroken, RecordTooNew
-from nbrewind.record.model import Digest
-from nbrewind.state.buffers import CHUNK, Chunks, name_of
+from nbrewind.state.buffers import CHUNK, name_of
+from nbrewind.state.index import BufferPlace, EntryPlace, Index, decode, encode
 
 SCHEMA = 1
 PAGE = 4096
 _MAGIC = b"nbrewind checkpoint\n"
-
-
-@frozen
-class BufferPlace:
-    """A buffer in a file.
-
-    Parameters
-    ----------
-    offset, stored
-        Where its bytes lie, and how many: all of it, or the chunks that differ from the base.
-    size
-        How large it is.
-    quick, names
-        The hashes of its chunks (see `Chunks`), joined.
-    base
-        The buffer that it is a change of, else empty.
-    changed
-        Numbers of the chunks that are stored, when it has a base.
-    """
-
-    path: str
-    offset: int
-    stored: int
-    size: int
-    quick: bytes
-    names: bytes
-    base: Digest = ""
-    changed: tuple[int, ...] = ()
-
-    @property
-    def chunks(self) -> Chunks:
-        """The hashes of the content."""
-        cut = [self.quick[at : at + 16] for at in range(0, len(self.quick), 16)]
-        return Chunks(
-            self.size, tuple(cut), tuple(self.names[at : at + 20] for at in range(0, len(self.names), 20))
-        )
-
-
-@frozen
-class EntryPlace:
-    """A co-variable in a file: its stream, and the digests of the buffers that the stream refers to, in order."""
-
-    digest: Digest
-    names: tuple[str, ...]
-    python: str
-    offset: int
-    size: int
-    hash: str
-    buffers: tuple[Digest, ...] = ()
-
-
-@frozen
-class Index:
-    """What a checkpoint file holds."""
-
-    entries: Mapping[str, EntryPlace]
-    buffers: Mapping[Digest, BufferPlace]
 
 
 @define
@@ -135,7 +77,7 @@ class CheckpointFile:
 
     def finish(self, index: Index) -> int:
         """Write the index and the header; returns the size of the file."""
-        data = _encode(index).ljust(self._room)
+        data = encode(index).ljust(self._room)
         self.write(self._index, data)
         size = os.fstat(self._file).st_size
         moment = int(time.time()) - 1
@@ -159,31 +101,6 @@ def _room_for_index(datasets: Sequence[Dataset], groups: Mapping[str, Mapping[st
     text = sum(2 * len(json.dumps(each.path)) + 600 + 64 * (each.size // CHUNK + 2) for each in datasets)
     text += sum(len(json.dumps(key)) + len(json.dumps(dict(value))) for key, value in groups.items())
     return 4096 + text
-
-
-def _encode(index: Index) -> bytes:
-    entries = {name: asdict(entry) for name, entry in index.entries.items()}
-    buffers = {digest: asdict(place) for digest, place in index.buffers.items()}
-    for place in buffers.values():
-        place["quick"], place["names"] = (
-            b64encode(place["quick"]).decode(),
-            b64encode(place["names"]).decode(),
-        )
-    return json.dumps({"entries": entries, "buffers": buffers}, separators=(",", ":")).encode()
-
-
-def _decode(data: bytes) -> Index:
-    found = json.loads(data)
-    entries = {}
-    for name, entry in found["entries"].items():
-        entry["names"], entry["buffers"] = tuple(entry["names"]), tuple(entry["buffers"])
-        entries[name] = EntryPlace(**entry)
-    buffers = {}
-    for digest, place in found["buffers"].items():
-        place["quick"], place["names"] = b64decode(place["quick"]), b64decode(place["names"])
-        place["changed"] = tuple(place["changed"])
-        buffers[digest] = BufferPlace(**place)
-    return Index(entries, buffers)
 
 
 class CheckpointReader:
@@ -241,7 +158,7 @@ class CheckpointReader:
             raise self._broken("its header is damaged") from error
         if xxh3_128_digest(data).hex() != hashed:
             raise self._broken("its index is damaged")
-        self.index = _decode(data)
+        self.index = decode(data)
 
     def read(self, offset: int, size: int) -> bytes:
         """Bytes of the file."""

@@ -20,10 +20,11 @@ from typing import Any, Protocol
 from nbrewind.errors import RecordBroken, RecordError, Unsaveable
 from nbrewind.record.model import Covariable, Digest, Location
 from nbrewind.state.buffers import CHUNK, Base, BufferDigests, Slot
-from nbrewind.state.checkpoint import BufferPlace, CheckpointReader
+from nbrewind.state.checkpoint import CheckpointReader
 from nbrewind.state.graph import Analyser
 from nbrewind.state.guard import HookError, attempt, watching
-from nbrewind.state.rebuild import Builder, Unpickler
+from nbrewind.state.index import BufferPlace
+from nbrewind.state.loading import Builder, Unpickler
 from nbrewind.state.saver import DELTA_FROM, address_of, usable
 
 MAPPED_FROM = 256 << 10

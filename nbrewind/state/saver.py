@@ -23,8 +23,9 @@ from nbrewind.state.graph import Analyser, Measure
 from nbrewind.state.guard import type_name, watching
 from nbrewind.state.pickling import Stream, dump
 from nbrewind.state.registry import REGISTRY
+from nbrewind.state.staging import Buffer, Entry, Job
 from nbrewind.state.trust import Trust
-from nbrewind.state.writing import Buffer, Entry, Job, WriterThread
+from nbrewind.state.writing import WriterThread
 
 Policy = Literal["auto", "all", "none"]
 Locate = Callable[[Digest], Location | None]

@@ -10,8 +10,8 @@ from nbrewind.record.model import Covariable
 from nbrewind.state.canonical import BASIC
 from nbrewind.state.graph import Analyser
 from nbrewind.state.guard import HookError, attempt
+from nbrewind.state.loading import Builder, Unpickler
 from nbrewind.state.pickling import Stream
-from nbrewind.state.rebuild import Builder, Unpickler
 
 
 class Trust:

@@ -5,84 +5,22 @@ from __future__ import annotations
 import json
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import define, field
 from xxhash import xxh3_128_digest
 
 from nbrewind.errors import NbrewindError, RecordError
 from nbrewind.record.model import Covariable, Digest, Location
-from nbrewind.state.buffers import CHUNK, Chunks, name_of
-from nbrewind.state.checkpoint import BufferPlace, CheckpointFile, Dataset, EntryPlace, Index
+from nbrewind.state.buffers import CHUNK, name_of
+from nbrewind.state.checkpoint import CheckpointFile, Dataset
 from nbrewind.state.guard import sentence
+from nbrewind.state.index import BufferPlace, EntryPlace, Index
+from nbrewind.state.staging import BLOCK, Buffer, Entry, Job
 
 if TYPE_CHECKING:
-    from nbrewind.state.pickling import Typed
     from nbrewind.state.saver import Pen
-
-_BLOCK = 8 * CHUNK
-"""How much is copied to the stage at a time."""
-
-
-@define(eq=False)
-class Buffer:
-    """Memory to be saved. `stored` are the numbers of the chunks to write: all (``None``), or those that differ."""
-
-    digest: Digest
-    chunks: Chunks
-    view: memoryview
-    typed: Typed | None = None
-    base: Digest = ""
-    stored: tuple[int, ...] | None = None
-
-    @property
-    def is_new(self) -> bool:
-        """Whether anything is written of it."""
-        return self.stored is None or bool(self.stored) or bool(self.base)
-
-    def extents(self) -> list[tuple[int, int]]:
-        """Start and end of each piece of memory to write, in order."""
-        if self.stored is None:
-            return [(at, min(at + _BLOCK, self.chunks.size)) for at in range(0, self.chunks.size, _BLOCK)]
-        return [(one * CHUNK, min((one + 1) * CHUNK, self.chunks.size)) for one in self.stored]
-
-    @property
-    def size(self) -> int:
-        """Bytes to write."""
-        return sum(end - start for start, end in self.extents())
-
-
-@define(eq=False)
-class Entry:
-    """A co-variable to be saved: its stream and memory. `python` is empty when any version can load it."""
-
-    covariable: Covariable
-    python: str
-    stream: bytes
-    alive: list[Any]
-    buffers: list[Buffer] = field(factory=list)
-
-
-@define(eq=False)
-class Job:
-    """One checkpoint file to be written."""
-
-    label: str
-    entries: list[Entry] = field(factory=list)
-    staged: deque[tuple[Buffer, int, bytes]] = field(factory=deque)
-    complete: bool = False
-    aborted: bool = False
-
-    def new_buffers(self) -> Iterator[Buffer]:
-        """Each buffer to write, once."""
-        seen: set[Digest] = set()
-        for entry in self.entries:
-            for buffer in entry.buffers:
-                if buffer.is_new and buffer.digest not in seen:
-                    seen.add(buffer.digest)
-                    yield buffer
 
 
 class WriterThread:
@@ -99,7 +37,7 @@ class WriterThread:
     """
 
     def __init__(self, pen: Pen, room: int, failed: Callable[[Sequence[Entry], str, str], None]) -> None:
-        self._pen, self._room, self._failed = pen, max(room, _BLOCK), failed
+        self._pen, self._room, self._failed = pen, max(room, BLOCK), failed
         self._jobs: deque[Job] = deque()
         self._staged = 0
         self._changed = threading.Condition()

@@ -20,8 +20,8 @@ from hypothesis.extra import numpy as hnp
 from nbrewind.state import Analyser
 from nbrewind.state.canonical import LARGE
 from nbrewind.state.graph import Measure
+from nbrewind.state.loading import Builder, Unpickler
 from nbrewind.state.pickling import dump
-from nbrewind.state.rebuild import Builder, Unpickler
 
 settings.register_profile("state", deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
 PROFILE = settings(settings.get_profile("state"))
