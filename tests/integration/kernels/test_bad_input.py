@@ -366,7 +366,10 @@ def wait_for(path):
 def kernel_of(process):
     """The kernel that a command has started."""
     listed = subprocess.run(
-        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(process.pid)], capture_output=True, text=True, check=True
+        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(process.pid)],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return next(int(line.split()[0]) for line in listed.stdout.splitlines() if "kernels.launch" in line)
 
