@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import sys
@@ -43,8 +44,20 @@ record_option = click.option(
 )
 
 
+class _Command(click.Command):
+    """Lets ``--json`` stand before a notebook without taking it for the FILE to write."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        for place, (option, value) in enumerate(itertools.pairwise(args)):
+            if option == "--json" and value.endswith((".ipynb", ".nbrewind")):
+                args[place] = "--json=-"
+        return super().parse_args(ctx, args)
+
+
 class _Group(click.Group):
     """Turns nbrewind's own errors into one line and their exit status."""
+
+    command_class = _Command
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -154,7 +167,7 @@ def _run(
 ) -> None:
     from nbrewind.kernels import headless
     from nbrewind.report.progress import ConsoleProgress
-    from nbrewind.report.text import outcome_table, summary
+    from nbrewind.report.text import summary
 
     _check_json(json_to)
     notebook = notebook.absolute()
@@ -171,7 +184,6 @@ def _run(
         _write_json(outcome.as_json(), json_to)
     if not quiet:
         console = _err if json_to == "-" else _out
-        del outcome_table
         console.print(summary(outcome.cells, outcome.tasks, outcome.seconds))
     if outcome.error:
         _err.print(f"[red]nbrewind:[/] {_plain(outcome.error)}", soft_wrap=True)
@@ -231,18 +243,15 @@ def plan(
     \b
     Example:  nbrewind plan analysis.ipynb -p threshold 0.3
     """
-    from attrs import asdict
-
     from nbrewind.kernels.notebooks import apply_parameters, read_notebook
     from nbrewind.kernels.outlook import outlook
-    from nbrewind.report.text import plan_table, seconds
+    from nbrewind.report.text import plan_table, planned, seconds
 
     content = read_notebook(notebook)
     apply_parameters(content, notebook, parameters)
     rows = outlook(content, notebook.absolute(), _open_record(notebook, record))
     if json_to is not None:
-        cells = [{k: v for k, v in asdict(row).items() if k != "tasks"} for row in rows]
-        _write_json({"schema": 1, "cells": cells}, json_to)
+        _write_json({"schema": 1, "cells": [planned(row) for row in rows]}, json_to)
         return
     _out.print(plan_table(rows))
     certain = sum(row.seconds or 0 for row in rows if row.verdict == "executed")
@@ -373,13 +382,18 @@ def gc(
     if json_to is not None:
         _write_json({"schema": 1, **asdict(report)}, json_to)
     else:
-        verb = "would free" if dry_run else "freed"
-        _out.print(f"{verb} {report.freed / 1e6:.1f} MB; {len(report.runs)} runs removed")
+        number = f"{len(report.runs)} run" + "s" * (len(report.runs) != 1)
+        size = f"{report.freed / 1e6:.1f} MB"
+        _out.print(f"would remove {number} and free {size}" if dry_run else f"removed {number}, freed {size}")
 
 
 @main.group()
 def kernels() -> None:
-    """Install, list or remove the two Jupyter kernels."""
+    """Install, list or remove the two Jupyter kernels.
+
+    \b
+    Example:  nbrewind kernels install
+    """
 
 
 @kernels.command()
@@ -405,12 +419,17 @@ def install(user: bool, sys_prefix: bool, prefix: str | None) -> None:
 
 
 @kernels.command(name="list")
+@click.option("--prefix", type=click.Path(), default=None, help="Only below PREFIX/share/jupyter/kernels.")
 @json_option
-def list_(json_to: str | None) -> None:
-    """Say where Jupyter finds the kernels."""
+def list_(prefix: str | None, json_to: str | None) -> None:
+    """Say where Jupyter finds the kernels.
+
+    \b
+    Example:  nbrewind kernels list
+    """
     from nbrewind.kernels import specs
 
-    found = specs.installed()
+    found = specs.installed(prefix)
     if json_to is not None:
         _write_json({"schema": 1, "kernels": {name: str(path) for name, path in found.items()}}, json_to)
         return
@@ -419,11 +438,19 @@ def list_(json_to: str | None) -> None:
 
 
 @kernels.command()
-def remove() -> None:
-    """Remove the kernels from where Jupyter finds them."""
+@click.option("--prefix", type=click.Path(), default=None, help="From PREFIX/share/jupyter/kernels.")
+def remove(prefix: str | None) -> None:
+    """Remove the kernels from where Jupyter finds them.
+
+    \b
+    Example:  nbrewind kernels remove
+    """
     from nbrewind.kernels import specs
 
-    removed = specs.remove()
+    try:
+        removed = specs.remove(prefix)
+    except OSError as error:
+        raise UsageError(f"the kernels cannot be removed: {error.strerror} ({error.filename})") from error
     _out.print(f"removed {', '.join(removed)}" if removed else "no kernels were installed")
 
 

@@ -65,9 +65,17 @@ def install(*, user: bool = False, prefix: str | None = None) -> list[Path]:
     return written
 
 
-def installed() -> dict[str, Path]:
+def _manager(prefix: str | None) -> KernelSpecManager:
+    """What finds kernelspecs: where Jupyter looks, or below one folder only."""
+    if prefix is None:
+        return KernelSpecManager()
+    folder = str(Path(prefix, "share", "jupyter", "kernels"))
+    return KernelSpecManager(kernel_dirs=[folder], ensure_native_kernel=False)
+
+
+def installed(prefix: str | None = None) -> dict[str, Path]:
     """Where Jupyter finds each kernelspec, by name; those it does not find are left out."""
-    manager = KernelSpecManager()
+    manager = _manager(prefix)
     found = {}
     for name in NAMES:
         try:
@@ -77,10 +85,10 @@ def installed() -> dict[str, Path]:
     return found
 
 
-def remove() -> list[str]:
+def remove(prefix: str | None = None) -> list[str]:
     """Remove both kernelspecs; returns the names of those that were there."""
-    manager = KernelSpecManager()
-    present = list(installed())
+    manager = _manager(prefix)
+    present = list(installed(prefix))
     for name in present:
         manager.remove_kernel_spec(name)
     return present

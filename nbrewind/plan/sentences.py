@@ -20,7 +20,7 @@ _WORDS = {
 
 def sentence(reason: Reason) -> str:
     """One reason as the rest of a sentence that begins with "executed, because"."""
-    change = f" ({reason.before} → {reason.after})" if reason.before or reason.after else ""
+    change = _change(reason)
     match reason.kind:
         case "code":
             where = f" at {reason.name}" if reason.name else ""
@@ -60,6 +60,12 @@ def sentence(reason: Reason) -> str:
             return f"{reason.name} is not in the record"
         case _:
             return _WORDS.get(reason.kind, reason.kind) + change
+
+
+def _change(reason: Reason) -> str:
+    if reason.before and reason.after:
+        return f" ({reason.before} → {reason.after})"
+    return f" (now {reason.after})" if reason.after else f" (was {reason.before})" if reason.before else ""
 
 
 def sentences(reasons: Sequence[Reason], limit: int = 3) -> str:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from attrs import asdict
 from rich.table import Table
 from rich.text import Text
 
@@ -37,26 +38,6 @@ def action(name: str) -> Text:
     return Text(name, style=_COLOURS.get(name, ""))
 
 
-def outcome_table(cells: Iterable[Mapping[str, Any]], tasks: Mapping[str, Any]) -> Table:
-    """What became of each cell of a run."""
-    table = Table(box=None, pad_edge=False)
-    for title, justify in (
-        ("cell", "right"),
-        ("", "left"),
-        ("time", "right"),
-        ("tasks", "right"),
-        ("because", "left"),
-    ):
-        table.add_column(title, justify=justify, overflow="fold")  # type: ignore[arg-type]
-    for cell in cells:
-        counts = tasks["by_cell"].get(cell["id"], {})
-        shown = f"{counts['reused']} reused, {counts['submitted']} sent" if counts else ""
-        table.add_row(
-            str(cell["index"]), action(cell["action"]), seconds(cell["seconds"]), shown, cell.get("why", "")
-        )
-    return table
-
-
 def summary(cells: Iterable[Mapping[str, Any]], tasks: Mapping[str, Any], took: float) -> str:
     """A run in one line."""
     counts: dict[str, int] = {}
@@ -81,6 +62,18 @@ def plan_table(rows: Iterable[Forecast]) -> Table:
         because = sentences(row.because) if row.verdict != "restored" else ""
         table.add_row(str(row.index), action(row.verdict), seconds(row.seconds), because)
     return table
+
+
+def planned(row: Forecast) -> dict[str, Any]:
+    """One cell of a plan, in the form in which a run reports it."""
+    because = [{k: v for k, v in asdict(reason).items() if v} for reason in row.because]
+    return {
+        "index": row.index,
+        "id": row.cell_id,
+        "action": row.verdict,
+        "because": because,
+        "seconds": row.seconds,
+    }
 
 
 def when(moment: float) -> str:

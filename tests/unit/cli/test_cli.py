@@ -1,0 +1,301 @@
+"""The command line as others may rely on it: forms of the JSON, exit codes, help."""
+
+from __future__ import annotations
+
+import json
+import re
+from types import SimpleNamespace
+
+import click
+import nbformat
+import pytest
+from click.testing import CliRunner
+
+from nbrewind import __version__, cli
+from nbrewind.kernels import specs
+from tests.lab import Lab
+
+CELLS = {"a": "x = 3", "b": "y = x * 2", "c": "print(y)", "d": "z = 1"}
+CELL_KEYS = {"index", "id", "action", "because", "seconds"}
+RUN_KEYS = {"schema", "status", "run", "seconds", "cells", "tasks"}
+RUN_ID = re.compile(r"\d{8}-\d{6}-\w{4}")
+
+pytestmark = pytest.mark.xdist_group("cli")
+
+
+def run(*arguments):
+    done = CliRunner().invoke(cli.main, list(map(str, arguments)), prog_name="nbrewind")
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return SimpleNamespace(code=done.exit_code, out=done.stdout, err=done.stderr)
+
+
+def told(*arguments, code=0):
+    """What a command prints as JSON, and nothing else on standard output."""
+    done = run(*arguments, "--json")
+    assert done.code == code, done.err
+    return json.loads(done.out)
+
+
+def actions(body):
+    return [cell["action"] for cell in body["cells"]]
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory):
+    """A notebook that was audited once."""
+    lab = Lab(tmp_path_factory.mktemp("cli"))
+    lab.write(**CELLS)
+    lab.first = told("audit", lab.path, "-q")
+    return lab
+
+
+# -- audit and repeat
+
+
+def well_formed(body, extra=frozenset()):
+    assert set(body) == RUN_KEYS | extra
+    assert body["schema"] == 1
+    assert RUN_ID.fullmatch(body["run"])
+    assert body["seconds"] > 0
+    assert set(body["tasks"]) == {"reused", "submitted", "failed", "by_cell"}
+    for index, cell in enumerate(body["cells"]):
+        assert set(cell) - {"saved", "why"} == CELL_KEYS
+        assert (cell["index"], type(cell["id"]), type(cell["because"])) == (index, str, list)
+        assert isinstance(cell["seconds"], float)
+        assert cell["action"] in ("executed", "restored", "rebuilt", "failed", "skipped")
+        assert all("kind" in reason for reason in cell["because"])
+
+
+def test_audit_as_json(book):
+    well_formed(book.first)
+    assert book.first["status"] == "ok"
+    assert actions(book.first) == ["executed"] * 4
+    assert [cell["id"] for cell in book.first["cells"]] == list(CELLS)
+    assert book.first["cells"][0]["because"] == [{"kind": "audit"}]
+    assert book.first["tasks"] == {"reused": 0, "submitted": 0, "failed": 0, "by_cell": {}}
+
+
+def test_repeat_as_json(book):
+    body = told("repeat", book.path)
+    well_formed(body)
+    assert actions(body) == ["restored"] * 4
+    assert [cell["because"] for cell in body["cells"]] == [[]] * 4
+
+    changed = told("repeat", book.path, "-p", "x", "4")
+    assert actions(changed) == ["executed", "executed", "executed", "restored"]
+    code, variable = changed["cells"][0]["because"][0], changed["cells"][1]["because"][0]
+    assert (code["kind"], code["after"]) == ("code", "x = 4")
+    assert {key: variable[key] for key in ("kind", "name", "before", "after")} == {
+        "kind": "variable", "name": "x", "before": "3", "after": "4",
+    }  # fmt: skip
+
+
+def test_what_runs_in_any_case(book):
+    assert actions(told("repeat", book.path, "--rerun", "d", "--rerun", "0")) == [
+        "executed",
+        "restored",
+        "restored",
+        "executed",
+    ]
+    assert told("repeat", book.path, "--rerun", "d")["cells"][3]["because"] == [{"kind": "asked"}]
+    fresh = told("repeat", book.path, "--fresh")
+    assert actions(fresh) == ["executed"] * 4
+    assert fresh["cells"][0]["because"] == [{"kind": "fresh"}]
+
+
+def test_a_repeat_without_a_record_is_an_audit(tmp_path):
+    lab = Lab(tmp_path).write(**CELLS)
+    body = told("repeat", lab.path, "--record", tmp_path / "elsewhere")
+    assert actions(body) == ["executed"] * 4
+    assert (tmp_path / "elsewhere" / "record.json").exists()
+    assert not lab.record.exists()
+
+
+def test_rebuilt_failed_and_skipped_cells(tmp_path):
+    lab = Lab(tmp_path)
+    lab.write(a="g = (i for i in range(3))", b="k = 1", c="print(next(g) + k)", d="", e="1 / 0", f="'never'")
+    body = told("audit", lab.path, code=1)
+    well_formed(body, {"error"})
+    assert (body["status"], body["error"]) == ("failed", "ZeroDivisionError: division by zero")
+    assert actions(body) == ["executed"] * 3 + ["skipped", "failed", "skipped"]
+    lab.edit(b="k = 2", e="'mended'")
+    body = told("repeat", lab.path)
+    well_formed(body)
+    assert actions(body) == ["rebuilt", "executed", "executed", "skipped", "executed", "executed"]
+    assert body["cells"][0]["because"] == [{"kind": "needed"}]
+
+
+def test_parameters_are_python_or_text(tmp_path):
+    lab = Lab(tmp_path)
+    lab.tags["p"] = ["parameters"]
+    lab.write(p="a = 1\nb = 2  # a number", q="print([a, b, c, d, e, f])")
+    values = {"a": "-3", "b": "true", "c": "plain text", "d": "[1, 'x']", "e": "null", "f": "1e3"}
+    given = [word for name, value in values.items() for word in ("-p", name, value)]
+    done = run("audit", lab.path, "-q", "-o", tmp_path / "out.ipynb", *given)
+    assert done.code == 0
+    out = nbformat.read(tmp_path / "out.ipynb", as_version=4)
+    assert out.cells[1].outputs[0].text == "[-3, True, 'plain text', [1, 'x'], None, 1000.0]\n"
+    assert nbformat.read(lab.path, as_version=4).cells[0].source == "a = 1\nb = 2  # a number"
+
+
+def test_the_executed_notebook(book, tmp_path):
+    out = tmp_path / "out.ipynb"
+    body = told("repeat", book.path, "-o", out)
+    written = nbformat.read(out, as_version=4)
+    nbformat.validate(written)
+    assert written.metadata.nbrewind == {"schema": 1, "run": body["run"], "kind": "repeat"}
+    assert [cell.metadata.nbrewind.action for cell in written.cells] == ["restored"] * 4
+    assert [cell.execution_count for cell in written.cells] == [1, 2, 3, 4]
+    assert written.cells[2].outputs == [{"output_type": "stream", "name": "stdout", "text": "6\n"}]
+    assert written.metadata.language_info.name == "python"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out.ipynb"], "no temporary file is left"
+
+
+def test_json_to_a_file(book, tmp_path):
+    target = tmp_path / "report.json"
+    done = run("repeat", book.path, "--json", target)
+    assert (done.code, json.loads(target.read_text())["status"]) == (0, "ok")
+    assert "4 restored" in done.out, "standard output is free for people"
+    before = book.path.read_bytes()
+    assert json.loads(run("repeat", "--json", book.path).out)["status"] == "ok"
+    assert book.path.read_bytes() == before, "a notebook is no FILE"
+
+
+def test_for_people(book):
+    done = run("repeat", book.path, "-p", "x", "5")
+    assert re.search(r"3 executed, 1 restored in [\d.]+ s\n", done.out)
+    assert re.search(r"cell +1 +executed +\S+ m?s +x changed \(3 → 5\)", done.err)
+    assert run("repeat", book.path, "-q").out == ""
+
+
+# -- looking at records
+
+
+def test_plan(book):
+    body = told("plan", book.path)
+    assert set(body) == {"schema", "cells"}
+    assert actions(body) == ["restored"] * 4
+    assert all(set(cell) == CELL_KEYS for cell in body["cells"])
+    body = told("plan", book.path, "-p", "x", "7")
+    assert actions(body) == ["executed", "may run", "may run", "restored"]
+    assert body["cells"][0]["because"][0]["kind"] == "code"
+    text = run("plan", book.path, "-p", "x", "7").out
+    assert "its code changed at line 2 (now x = 7)" in text
+    assert "by the last times" in text
+    assert len(told("runs", book.path)["runs"]) == len(told("runs", book.path)["runs"]), "a plan is no run"
+
+
+def test_runs_and_show(book):
+    runs = told("runs", book.path)["runs"]
+    assert runs[0]["id"] == book.first["run"]
+    assert (runs[0]["kind"], runs[0]["status"], runs[0]["cells"], runs[0]["notebook"]) == (
+        "audit",
+        "ok",
+        4,
+        "nb.ipynb",
+    )
+    assert book.first["run"] in run("runs", book.path).out
+    assert run("runs", "--record", book.record).code == run("runs", book.record).code == 0
+
+    shown = told("show", book.path, "--run", book.first["run"])
+    assert set(shown) == {"schema", "run", "cells"}
+    assert [cell["cell_id"] for cell in shown["cells"]] == list(CELLS)
+    assert told("show", book.path, "--tasks")["tasks"] == []
+    text = run("show", book.path).out
+    assert re.search(r"run \S+: \w+ of nb.ipynb on \S+, ok", text)
+    assert run("show", book.path, "--run", "2").code == 2, "several runs begin like that"
+
+
+def test_explain(book):
+    run("repeat", book.path, "-p", "x", "8")
+    cell = told("explain", "b", book.path)["cell"]
+    assert (cell["cell_id"], cell["action"]) == ("b", "executed")
+    text = run("explain", "1", book.path).out
+    assert "executed: x changed (3 → 8)" in text
+    assert re.search(r"x +variable +8 ", text)
+    assert re.search(r"y +variable +16 ", text)
+
+
+def test_gc(tmp_path):
+    lab = Lab(tmp_path).write(**CELLS)
+    for value in "345":
+        run("repeat", lab.path, "-p", "x", value)
+    dry = told("gc", lab.path, "--keep-runs", "1", "--dry-run")
+    assert (dry["dry_run"], len(dry["runs"])) == (True, 2)
+    assert "would remove 2 runs" in run("gc", lab.path, "--keep-runs", "1", "--dry-run").out
+    assert len(told("runs", lab.path)["runs"]) == 3
+    assert "removed 2 runs, freed" in run("gc", lab.path, "--keep-runs", "1").out
+    assert len(told("runs", lab.path)["runs"]) == 1
+    assert set(actions(told("repeat", lab.path, "-p", "x", "5"))) == {"restored"}
+
+
+# -- this machine
+
+
+def test_doctor(tmp_path):
+    body = told("doctor", "--record", tmp_path)
+    checks = {check["check"]: check for check in body["checks"]}
+    assert all(set(check) == {"check", "state", "found", "remedy"} for check in body["checks"])
+    assert {check["state"] for check in body["checks"]} <= {"ok", "missing"}
+    assert all(check["remedy"] for check in body["checks"] if check["state"] != "ok")
+    assert {"Python", "ipykernel", "nbrewind-audit", "ndcctools", "vine_worker", "record's folder"} <= set(
+        checks
+    )
+    assert "record's folder" in run("doctor", "--record", tmp_path).out
+
+
+def test_doctor_finds_what_is_unusable(tmp_path):
+    done = run("doctor", "--record", tmp_path / "missing" / "folder")
+    assert done.code == 3
+    assert "--record DIR" in done.out
+
+
+def test_kernels(tmp_path):
+    assert told("kernels", "list", "--prefix", tmp_path)["kernels"] == {}
+    assert "not installed: nbrewind kernels install" in run("kernels", "list", "--prefix", tmp_path).out
+    assert "no kernels were installed" in run("kernels", "remove", "--prefix", tmp_path).out
+    assert run("kernels", "install", "--prefix", tmp_path).out.count("installed ") == 2
+    folder = tmp_path / "share" / "jupyter" / "kernels"
+    assert told("kernels", "list", "--prefix", tmp_path)["kernels"] == {
+        n: str(folder / n) for n in specs.NAMES
+    }
+    for name in specs.NAMES:
+        spec = json.loads((folder / name / "kernel.json").read_text())
+        assert spec["display_name"] == name.replace("nbrewind-", "NBRewind ")
+        assert (spec["language"], spec["metadata"]["debugger"]) == ("python", True)
+        assert spec["argv"][-2:] == ["-f", "{connection_file}"]
+    assert "nbrewind-audit, nbrewind-repeat" in run("kernels", "remove", "--prefix", tmp_path).out
+    assert list(folder.iterdir()) == []
+    assert run("kernels", "install", "--user", "--prefix", tmp_path).code == 2
+    done = run("kernels", "install", "--prefix", "/proc/nowhere")
+    assert (done.code, "--user" in done.err) == (2, True)
+
+
+# -- help
+
+
+def commands(group=cli.main, path=()):
+    yield path, group
+    for name, command in getattr(group, "commands", {}).items():
+        yield from commands(command, (*path, name))
+
+
+@pytest.mark.parametrize("path", [path for path, _ in commands()], ids=" ".join)
+def test_help_has_an_example(path):
+    done = run(*path, "--help")
+    assert done.code == 0
+    assert re.search(rf"(Example:|\n) +nbrewind {' '.join(path[:1])}", done.out), done.out
+    assert run(*path, "-h").out == done.out
+    assert max(map(len, done.out.splitlines())) <= 100
+
+
+def test_reporting_commands_have_json():
+    silent = {(), ("kernels",), ("kernels", "install"), ("kernels", "remove")}
+    for path, command in commands():
+        options = {option for p in command.params if isinstance(p, click.Option) for option in p.opts}
+        assert ("--json" in options) is (path not in silent), path
+
+
+def test_version():
+    assert run("--version").out == f"nbrewind, version {__version__}\n"
