@@ -11,6 +11,7 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from attrs import define, field
@@ -116,11 +117,22 @@ class FilesWatch:
 
     def note_read(self, path: str) -> None:
         """A library reads this file out of the audit events' sight."""
-        self._read(os.fspath(path))
+        with self._unobserved():
+            self._read(os.fspath(path))
 
     def note_write(self, path: str) -> None:
         """A library has written this file anew, out of the audit events' sight."""
-        self._written(os.fspath(path), keeps=False)
+        with self._unobserved():
+            self._written(os.fspath(path), keeps=False)
+
+    @contextmanager
+    def _unobserved(self) -> Iterator[None]:
+        """What the watch itself asks of the file system is not the cell's doing."""
+        before, self._busy.yes = getattr(self._busy, "yes", False), True
+        try:
+            yield
+        finally:
+            self._busy.yes = before
 
     def note_call(self, path: Any, use: str) -> None:
         """A library function that audit events do not show is called with a path."""
