@@ -13,7 +13,7 @@ from nbrewind.record.model import Digest, FileWrite, TaskRun
 from nbrewind.tasks.content import Contents
 from nbrewind.tasks.keys import Draft, Identity, Key, Unkeyed, combine, draft_key, unchanged
 from nbrewind.tasks.observed import Observations, Seen, parse
-from nbrewind.tasks.payload import put_back, save_path
+from nbrewind.tasks.payload import put_back, save_content, save_path
 
 if TYPE_CHECKING:
     from nbrewind.hpc.options import EngineOptions
@@ -52,6 +52,7 @@ class Session:
         self.observations = Observations()
         self._told: set[str] = set()
         self._environments: dict[bytes, Digest] = {}
+        self._plain_reports: dict[bytes, Seen] = {}
 
     def decide(self, spec: Spec, identity: Identity) -> Hit | Miss:
         """Look a task up as it is submitted; a hit has its output files in place.
@@ -208,7 +209,9 @@ class Session:
     def _seen(self, ticket: Ticket, back: Returned) -> Seen:
         """What the task used beyond what was declared, as far as it was watched."""
         if back.report is not None:
-            seen = self.observations.settle(parse(back.report))
+            seen = self._plain_reports.get(back.report) or self.observations.settle(parse(back.report))
+            if not seen.inputs and not seen.hidden:
+                self._plain_reports[back.report] = seen
         elif ticket.spec.kind == "command":
             seen = self.observations.since(ticket.named, ticket.spec.command)
         else:
@@ -240,7 +243,7 @@ class Session:
             if isinstance(back.output, bytes):
                 payload["output"] = self.memo.put(back.output)
             elif back.output is not None:
-                payload["output"] = self.memo.put_file(back.output)
+                payload["output"] = save_content(self.memo, back.output)
         return payload
 
     def _save_outputs(self, ticket: Ticket, back: Returned) -> list[FileWrite]:

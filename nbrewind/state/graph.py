@@ -101,6 +101,7 @@ class Analyser:
         values = {name: self.namespace[name] for name in sorted(set(names)) if name in self.namespace}
         self._measures = {}
         self.buffers.begin()
+        self._plans.begin()
         with watching():
             scope = self._scope()
             looks = _looks(scope, values)

@@ -25,21 +25,29 @@ Parts = tuple[bytes, Sequence[Any]]
 
 
 class Plans:
-    """Finds, and keeps, the plan of each type."""
+    """Finds, and keeps, the plan of each type; those of the notebook's own classes only while one analysis lasts."""
 
     def __init__(self) -> None:
         self._plans: dict[type, Plan] = dict(BASIC)
+        self._passing: list[type] = []
         self._version = -1
+
+    def begin(self) -> None:
+        """A new analysis begins: classes that the notebook has dropped since may go."""
+        while self._passing:
+            self._plans.pop(self._passing.pop(), None)
 
     def __call__(self, kind: type) -> Plan:
         """The plan of a type."""
         plan = self._plans.get(kind)
         if plan is None or self._version != REGISTRY.version:
             if self._version != REGISTRY.version:
-                self._plans = dict(BASIC)
+                self._plans, self._passing = dict(BASIC), []
             plan = self._plans.get(kind) or BASIC.get(kind) or _planned(kind)
             self._plans[kind] = plan
             self._version = REGISTRY.version
+            if home(kind) == NOTEBOOK:
+                self._passing.append(kind)
         return plan
 
 

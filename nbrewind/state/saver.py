@@ -6,6 +6,7 @@ holds already is left out: whole co-variables, whole buffers, and the chunks of 
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -111,6 +112,7 @@ class Saver:
         self._problems: deque[SaveProblem] = deque()
         self._trust = Trust(analyser)
         self._thread = WriterThread(writer, staging_bytes, self._failed)
+        self._process = os.getpid()
         self._python = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
     # Called by the kernel.
@@ -129,8 +131,10 @@ class Saver:
         cell_seconds
             How long the cell ran; under ``auto`` it bounds what saving may cost.
         """
+        if self.policy == "none" or os.getpid() != self._process:  # a forked child has no thread that writes
+            return
         new = [each for each in covariables if self._is_new(each)]
-        if not new or self.policy == "none":
+        if not new:
             return
         end = time.perf_counter() + FLOOR_SECONDS + SHARE * cell_seconds
         job = Job(label)
@@ -142,7 +146,8 @@ class Saver:
 
     def flush(self, timeout: float | None = None) -> list[SaveProblem]:
         """Wait until all is durable, and return what was not saved since the last call."""
-        self._thread.wait(timeout)
+        if os.getpid() == self._process:
+            self._thread.wait(timeout)
         problems = []
         while self._problems:
             problems.append(self._problems.popleft())
@@ -150,7 +155,8 @@ class Saver:
 
     def close(self) -> None:
         """Wait, and end the thread."""
-        self._thread.close()
+        if os.getpid() == self._process:
+            self._thread.close()
 
     # Snapshots.
 
@@ -169,7 +175,7 @@ class Saver:
 
     def _cost(self, covariable: Covariable) -> float:
         measure = self._measure(covariable)
-        nodes = measure.nodes * (1 if self._trust.covers(measure.types) else 8)
+        nodes = measure.nodes * (1 if self._trust.covers(measure.types) else 5)
         return nodes * _NODE_SECONDS + measure.size / _BYTES_A_SECOND
 
     def _add(self, job: Job, covariable: Covariable, end: float | None) -> None:

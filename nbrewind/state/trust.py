@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import weakref
 from collections.abc import Iterable
 
 from nbrewind.errors import Unsaveable
@@ -25,11 +26,11 @@ class Trust:
 
     def __init__(self, analyser: Analyser) -> None:
         self._analyser = analyser
-        self._types: set[type] = set(BASIC)
+        self._types: weakref.WeakSet[type] = weakref.WeakSet(BASIC)
 
     def covers(self, types: Iterable[type]) -> bool:
         """Whether all these types are known to come back as they were."""
-        return self._types.issuperset(types)
+        return all(kind in self._types for kind in types)
 
     def verify(self, covariable: Covariable, types: frozenset[type], stream: Stream) -> None:
         """Read a stream back, unless all types in it are trusted, and trust them if the digest is the same.

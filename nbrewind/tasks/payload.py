@@ -5,14 +5,27 @@ from __future__ import annotations
 import os
 import stat
 
-from nbrewind.record.model import FileWrite
+from nbrewind.record.model import Digest, FileWrite
 from nbrewind.tasks.content import Contents
 from nbrewind.tasks.memo import Memo
+
+SMALL = 1 << 20
+"""Up to here a file is read at once."""
 
 
 def save_path(memo: Memo, remote: str, path: str) -> FileWrite:
     """Store a file, or a folder with all below it, under the name that the task gave it."""
-    return FileWrite(remote, memo.put_file(path), stat.S_IMODE(os.stat(path).st_mode))
+    found = os.stat(path)
+    return FileWrite(remote, save_content(memo, path, found), stat.S_IMODE(found.st_mode))
+
+
+def save_content(memo: Memo, path: str, found: os.stat_result | None = None) -> Digest:
+    """Store the content of a file or folder."""
+    found = found or os.stat(path)
+    if not stat.S_ISREG(found.st_mode) or found.st_size > SMALL:
+        return memo.put_file(path)
+    with open(path, "rb", buffering=0) as file:
+        return memo.put(file.read())
 
 
 def put_back(memo: Memo, contents: Contents, path: str, file: FileWrite) -> None:

@@ -320,6 +320,29 @@ class TestTroubles:
         notebook.run("x = 1").save()
         assert ["ZeroDivisionError: what nobody expects"] == [problem.why for problem in notebook.problems]
 
+    def test_a_forked_child_writes_nothing(self, notebook, shelf):
+        notebook.run("x = 1")
+        found = notebook.covariables("x")
+        saver = Saver(shelf, notebook.analyser, policy="all")
+        child = os.fork()
+        if child == 0:
+            saver.save(found.values(), label="", cell_seconds=0)
+            saver.flush()
+            saver.close()
+            os._exit(len(shelf.committed))
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        saver.close()
+
+    def test_dropped_classes_go(self, notebook, shelf):
+        import gc
+        import weakref
+
+        notebook.run("class A:\n  n = 1\nx = A()").save("x", "A")
+        old = weakref.ref(notebook.ns["A"])
+        notebook.run("class A:\n  n = 2\nx = A()").save("x", "A")
+        gc.collect()
+        assert old() is None
+
     def test_closing_twice(self, notebook, shelf):
         saver = Saver(shelf, notebook.analyser)
         saver.close()
