@@ -239,12 +239,15 @@ def run(
         The notebook, the parameters or the record cannot be used; nothing ran.
     """
     notebook = read_notebook(settings.notebook)
-    apply_parameters(notebook, settings.notebook, parameters)
+    slips = apply_parameters(notebook, settings.notebook, parameters)
     check_cells(notebook, settings.notebook, settings.rerun)
     if out is not None:
         check_out(out)
     outcome = Outcome()
     progress.begin(len(code_cells(notebook)))
+    for line in slips:
+        outcome.warnings.append(line)
+        progress.note(line)
     started = time.perf_counter()
     with private_manager(settings) as manager:
         client = _Client(notebook, outcome, progress, km=manager, timeout=None)

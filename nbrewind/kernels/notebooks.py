@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import json
 import keyword
 import re
@@ -15,6 +16,7 @@ import nbformat
 from nbrewind.errors import NotebookError, UsageError
 
 PARAMETERS = "parameters"
+_NO_PYTHON = re.compile(r"^(\s*)[%!].*$", re.MULTILINE)
 _ID = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
 
 
@@ -107,17 +109,24 @@ def check_cells(notebook: Any, path: Path, names: Iterable[str]) -> None:
             )
 
 
-def apply_parameters(notebook: Any, path: Path, parameters: Iterable[tuple[str, str]]) -> None:
+def apply_parameters(notebook: Any, path: Path, parameters: Iterable[tuple[str, str]]) -> list[str]:
     """Make ``-p NAME VALUE`` take effect in the source of the cells that are about to run.
 
     The assignment goes right after the one that it overrides, in the cell tagged ``parameters`` or else in the first
     cell that assigns the name; a name that the tagged cell does not assign is added at its end.
+
+    Returns
+    -------
+    list of str
+        A sentence for each name that looks like a slip: no parameter of the notebook.
 
     Raises
     ------
     UsageError
         A name is not an identifier, or no cell could take it.
     """
+    notes = []
+    known = _parameters(notebook)
     for name, text in parameters:
         if not name.isidentifier() or keyword.iskeyword(name):
             raise UsageError(f"-p {name}: a parameter's name must be a Python identifier")
@@ -125,11 +134,31 @@ def apply_parameters(notebook: Any, path: Path, parameters: Iterable[tuple[str, 
         if cell is None:
             raise UsageError(
                 f"{path}: no cell is tagged 'parameters' and none assigns {name!r}, so -p {name} has no effect; "
-                "tag the cell that holds the parameters"
+                + (_near(name, known) or "tag the cell that holds the parameters")
+            )
+        if name not in known:
+            hint = _near(name, known) or f"its parameters: {', '.join(known) or 'none'}"
+            notes.append(
+                f"-p {name} is no parameter of {path.name} ({hint}); it is set in cell {cell.id!r} all the same"
             )
         lines = cell.source.split("\n")
         lines[line:line] = [f"{name} = {_literal(text)!r}"]
         cell.source = "\n".join(lines)
+    return notes
+
+
+def _parameters(notebook: Any) -> list[str]:
+    """Names that the tagged cells assign or else, where no cell is tagged, any cell."""
+    cells = code_cells(notebook)
+    tagged = [cell for cell in cells if PARAMETERS in cell.metadata.get("tags", [])]
+    return list(dict.fromkeys(name for cell in tagged or cells for name, _ in _assignments(cell.source)))
+
+
+def _near(name: str, known: list[str]) -> str:
+    """A question about what may have been meant, empty where nothing comes near."""
+    folded = {each.casefold(): each for each in known}
+    found = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
+    return f"did you mean {folded[found[0]]!r}?" if found else ""
 
 
 def _place(notebook: Any, name: str) -> tuple[Any, int]:
@@ -144,20 +173,24 @@ def _place(notebook: Any, name: str) -> tuple[Any, int]:
 
 
 def _after_assignment(source: str, name: str) -> int | None:
+    return next((end for target, end in reversed(_assignments(source)) if target == name), None)
+
+
+def _assignments(source: str) -> list[tuple[str, int]]:
+    """Names that top-level statements assign, in order, and the last line of each statement."""
     try:
-        tree = ast.parse(source)
+        tree = ast.parse(_NO_PYTHON.sub(r"\1pass", source))
     except (SyntaxError, ValueError):
-        return None
-    last = None
+        return []
+    found = []
     for statement in tree.body:
-        targets = (
-            statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
-        )
-        if isinstance(statement, (ast.Assign, ast.AnnAssign)) and any(
-            isinstance(target, ast.Name) and target.id == name for target in targets
-        ):
-            last = statement.end_lineno
-    return last
+        if not isinstance(statement, (ast.Assign, ast.AnnAssign)):
+            continue
+        end = statement.end_lineno or statement.lineno
+        for target in statement.targets if isinstance(statement, ast.Assign) else [statement.target]:
+            bound = [node for node in ast.walk(target) if isinstance(node, ast.Name)]
+            found += [(node.id, end) for node in bound if isinstance(node.ctx, ast.Store)]
+    return found
 
 
 def _literal(text: str) -> Any:

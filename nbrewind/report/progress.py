@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.status import Status
 
 from nbrewind.plan.sentences import sentences
@@ -61,7 +62,7 @@ class ConsoleProgress:
 
     def note(self, text: str) -> None:
         """Something that the user should know."""
-        self._console.print(f"[yellow]note:[/] {_plain(text)}", highlight=False, soft_wrap=True)
+        self._console.print(f"[yellow]note:[/] {escape(text)}", highlight=False, soft_wrap=True)
 
     def close(self) -> None:
         """Take the live line away."""
@@ -74,4 +75,4 @@ _FIELDS = ("kind", "name", "before", "after", "run")
 
 
 def _plain(text: str) -> str:
-    return text.replace("[", "\\[")[:160]
+    return escape(text[:160])

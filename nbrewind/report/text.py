@@ -12,6 +12,7 @@ from rich.text import Text
 
 from nbrewind.plan.forecast import Forecast
 from nbrewind.plan.sentences import sentences
+from nbrewind.record.gc import GcReport
 from nbrewind.record.model import CellRun, Run, TaskRun
 
 _COLOURS = {
@@ -31,6 +32,28 @@ def seconds(value: float | None) -> str:
     if value < 0.0995:
         return f"{value * 1000:.0f} ms"
     return f"{value:.1f} s" if value < 120 else f"{value / 60:.1f} min"
+
+
+def size(count: float) -> str:
+    """A number of bytes as a person reads it.
+
+    >>> size(532), size(1_340_000)
+    ('532 bytes', '1.3 MB')
+    """
+    if count < 1000:
+        return f"{count:.0f} bytes"
+    power = next((p for p in (1, 2) if count < 1000 ** (p + 1)), 3)
+    number = count / 1000**power
+    return f"{number:.{1 if number < 10 else 0}f} {('kB', 'MB', 'GB')[power - 1]}"
+
+
+def several(number: int, noun: str) -> str:
+    """A number of things.
+
+    >>> several(1, "run"), several(2, "run")
+    ('1 run', '2 runs')
+    """
+    return f"{number} {noun}" + "s" * (number != 1)
 
 
 def action(name: str) -> Text:
@@ -121,3 +144,11 @@ def tasks_table(tasks: Iterable[TaskRun]) -> Table:
         key = task.key.partition(":")[2][:10]
         table.add_row(key, task.name, task.status, exit_code, seconds(task.seconds), task.host, task.cell_id)
     return table
+
+
+def collected(report: GcReport) -> str:
+    """What garbage collection did, or would do."""
+    runs, freed = several(len(report.runs), "run"), size(report.freed)
+    done = f"would remove {runs} and free {freed}" if report.dry_run else f"removed {runs}, freed {freed}"
+    verb = "stays" if len(report.kept) == 1 else "stay"
+    return f"{done}; {several(len(report.kept), 'run')} {verb}, in {size(report.bytes_after)}"

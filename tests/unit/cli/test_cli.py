@@ -139,6 +139,29 @@ def test_parameters_are_python_or_text(tmp_path):
     assert nbformat.read(lab.path, as_version=4).cells[0].source == "a = 1\nb = 2  # a number"
 
 
+def test_a_parameter_that_the_notebook_does_not_have(tmp_path):
+    lab = Lab(tmp_path)
+    lab.tags["p"] = ["parameters"]
+    lab.write(p="%config Application.log_level = 30\nthreshold, rate = 0.5, 1", q="print(threshold)")
+    text = "-p treshold is no parameter of nb.ipynb (did you mean 'threshold'?); it is set in cell 'p' all the same"
+    assert told("audit", lab.path, "-p", "treshold", "1")["warnings"] == [text]
+    assert f"note: {text}\n" in run("plan", lab.path, "-p", "treshold", "1").err
+    assert "(its parameters: threshold, rate)" in run("plan", lab.path, "-p", "zzz", "1").err
+    assert run("plan", lab.path, "-p", "threshold", "1").err == ""
+    lab.tags.clear()
+    lab.edit()
+    done = run("plan", lab.path, "-p", "Rates", "1")
+    assert (done.code, "did you mean 'rate'?" in done.err) == (2, True)
+
+
+def test_what_looks_like_markup_is_printed_as_it_is(tmp_path):
+    lab = Lab(tmp_path).write(a="x = '[/red] :smile:'", b="x")
+    told("audit", lab.path)
+    assert "x changed ('[/red] :smile:' → '[bold]')" in run("repeat", lab.path, "-p", "x", "[bold]").err
+    assert "x changed ('[/red] :smile:' → '[bold]')" in run("explain", "b", lab.path).out
+    assert "x = '[bold]')" in run("show", lab.path).out
+
+
 def test_the_executed_notebook(book, tmp_path):
     out = tmp_path / "out.ipynb"
     body = told("repeat", book.path, "-o", out)
@@ -225,7 +248,10 @@ def test_gc(tmp_path):
     assert (dry["dry_run"], len(dry["runs"])) == (True, 2)
     assert "would remove 2 runs" in run("gc", lab.path, "--keep-runs", "1", "--dry-run").out
     assert len(told("runs", lab.path)["runs"]) == 3
-    assert "removed 2 runs, freed" in run("gc", lab.path, "--keep-runs", "1").out
+    assert "give --keep-runs" in run("gc", lab.path).out
+    assert re.search(
+        r"removed 2 runs, freed \S+ \w+; 1 run stays, in \S+ kB", run("gc", lab.path, "--keep-runs", "1").out
+    )
     assert len(told("runs", lab.path)["runs"]) == 1
     assert set(actions(told("repeat", lab.path, "-p", "x", "5"))) == {"restored"}
 

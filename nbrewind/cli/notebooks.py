@@ -1,0 +1,130 @@
+"""Running notebooks: ``audit`` and ``repeat``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from nbrewind.cli.basics import (
+    PATH,
+    Command,
+    check_json,
+    complain,
+    err,
+    json_option,
+    out,
+    parameter_option,
+    record_option,
+    write_json,
+)
+from nbrewind.cli.sites import site_option
+from nbrewind.kernels.settings import Kind, Settings, record_folder
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _run_options(command: F) -> F:
+    options = [
+        click.argument("notebook", type=PATH),
+        click.option(
+            "-o",
+            "--out",
+            "executed",
+            type=PATH,
+            default=None,
+            metavar="OUT.ipynb",
+            help="Write the executed notebook here.",
+        ),
+        parameter_option,
+        record_option,
+        site_option,
+        click.option("--fresh", is_flag=True, help="Reuse nothing; record everything anew."),
+        click.option(
+            "--save",
+            "policy",
+            type=click.Choice(["auto", "all", "none"]),
+            default="auto",
+            help="Which variables are saved.  [default: auto]",
+        ),
+        click.option(
+            "--worker-deadline",
+            type=float,
+            default=0.0,
+            metavar="SECONDS",
+            help="Give up when tasks have waited this long without any worker.  [default: never]",
+        ),
+        click.option("-q", "--quiet", is_flag=True, help="No progress, no table."),
+        json_option,
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.command(cls=Command)
+@_run_options
+def audit(**options: Any) -> None:
+    """Run every cell of a NOTEBOOK and record it; tasks that the record holds are not submitted again.
+
+    \b
+    Example:  nbrewind audit analysis.ipynb -o executed.ipynb
+    """
+    _run("audit", rerun=(), **options)
+
+
+@click.command(cls=Command)
+@_run_options
+@click.option(
+    "--rerun", multiple=True, metavar="CELL", help="Run this cell (identifier or index) in any case."
+)
+def repeat(**options: Any) -> None:
+    """Run only the cells of a NOTEBOOK that a change affects, and submit only the tasks that it affects.
+
+    \b
+    Example:  nbrewind repeat analysis.ipynb -p threshold 0.3 -o executed.ipynb
+    """
+    _run("repeat", **options)
+
+
+def _run(
+    kind: Kind,
+    *,
+    notebook: Path,
+    executed: Path | None,
+    parameters: Sequence[tuple[str, str]],
+    record: Path | None,
+    json_to: str | None,
+    quiet: bool,
+    rerun: tuple[str, ...],
+    **more: Any,
+) -> None:
+    from nbrewind.kernels import headless
+    from nbrewind.report.progress import ConsoleProgress
+    from nbrewind.report.text import summary
+
+    check_json(json_to)
+    notebook = notebook.absolute()
+    folder = record.absolute() if record else record_folder(notebook)
+    settings = Settings(kind=kind, notebook=notebook, record=folder, rerun=tuple(rerun), quiet=True, **more)
+    progress = ConsoleProgress(err, quiet=quiet)
+    try:
+        outcome = headless.run(
+            settings,
+            out=executed.absolute() if executed else None,
+            parameters=tuple(parameters),
+            progress=progress,
+        )
+    finally:
+        progress.close()
+    if json_to is not None:
+        write_json(outcome.as_json(), json_to)
+    if not quiet:
+        console = err if json_to == "-" else out
+        console.print(summary(outcome.cells, outcome.tasks, outcome.seconds))
+    if outcome.error:
+        complain(outcome.error)
+    sys.exit(outcome.exit_code)
