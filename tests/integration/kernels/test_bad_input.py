@@ -203,15 +203,15 @@ def test_commands_without_a_record(chain):
 
 def test_a_record_in_use(chain):
     """The second run is refused and says who is in its way; the first goes on as if nothing had been."""
-    chain.edit(b="import time\nopen('running', 'w').close()\ntime.sleep(4)\ny = x * 2")
+    chain.edit(b="import time\nopen('running', 'w').close()\ntime.sleep(12)\ny = x * 2")
     first = subprocess.Popen(
         [sys.executable, "-m", "nbrewind", "audit", str(chain.path), "--json", "-q"],
         stdout=subprocess.PIPE,
         text=True,
     )
     wait_for(chain.folder / "running")
-    text = complaint(nbrewind("repeat", chain.path), 3)
     held = json.loads(next((chain.record / "locks").glob("*.json")).read_text())
+    text = complaint(nbrewind("repeat", chain.path), 3)
     sentence(
         text,
         str(chain.record),

@@ -286,7 +286,7 @@ PROGRAMS = {
         "\tif",
     ],
 }
-_TIMES = re.compile(r"\d+(\.\d+)? (ns|μs|µs|us|ms|s|min)\b")
+_TIMES = re.compile(r"\d+(\.\d+)?(e[+-]\d+)? (ns|μs|µs|us|ms|s|min)\b")
 _COUNTS = re.compile(r"(?<=In\[)\d+(?=\])|(?<=\"execution_count\": )\d+")
 _PNG = "image/png"
 _VIEW = "application/vnd.jupyter.widget-view+json"
@@ -322,7 +322,6 @@ def counted(shown):
     return shown.content["execution_count"], outcome(shown)
 
 
-@pytest.mark.slow  # three of these comparisons still differ under the repeat kernel: payloads, magics, hooks
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_as_in_ipykernel(program, stock, ours, expected):
     """Cell by cell the same replies, outputs, counts and tracebacks, line numbers included."""
