@@ -3,14 +3,15 @@
 SHELL := /bin/bash
 ENGINE := hpc/env run
 HOST := hpc/env run --host --extras demo,test,lint
+BROWSER := hpc/env run --host --browser --extras demo,test,browser
 DOCS := hpc/env run --extras demo,docs
 PYTEST := python -m pytest -n 2 --dist loadgroup
 
-.PHONY: help demo test test-host test-engine test-all bench lint format docs clean clean-all
+.PHONY: help demo test test-host test-engine test-all test-browser bench lint format docs clean clean-all
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
-	    printf '  make %-11s %s\n' "$$name" "$$text"; done
+	    printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 demo:  ## audit an example notebook on TaskVine workers, repeat it, change one parameter, repeat it again
 	@$(ENGINE) python examples/demo.py
@@ -21,11 +22,15 @@ test-host:  ## the tests that need no engine, and those of the cluster in a box
 	@$(HOST) $(PYTEST) -m "not slow and not engine" tests/unit tests/box
 
 test-engine:  ## every quick test where TaskVine can be imported
-	@$(ENGINE) $(PYTEST) -m "not slow and not box" tests
+	@$(ENGINE) $(PYTEST) -m "not slow and not box and not browser" tests
 
 test-all:  ## as test, with the slow tests
 	@$(HOST) $(PYTEST) -m "not engine" tests/unit tests/box
-	@$(ENGINE) $(PYTEST) -m "not box" tests
+	@$(ENGINE) $(PYTEST) -m "not box and not browser" tests
+	@$(MAKE) --no-print-directory test-browser
+
+test-browser:  ## both kernels in JupyterLab, in a real browser
+	@$(BROWSER) python -m pytest tests/browser
 
 bench:  ## the performance measurements, each beside its baseline
 	@$(ENGINE) python -m benchmarks

@@ -131,7 +131,7 @@ def _unreadable(source: str) -> CellCode:
     return CellCode(
         source,
         digest_bytes(b"unreadable " + source.encode("utf-8", "surrogatepass")),
-        opens="a syntax error",
+        opens="it has a syntax error",
         valid=False,
     )
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from threading import current_thread, get_ident
 from typing import Any
 
+from nbrewind.kernels import widgets
+
 KINDS = frozenset(
     {"stream", "display_data", "execute_result", "update_display_data", "clear_output", "error"}
 )
@@ -59,6 +61,7 @@ class OutputTap:
         self._forks = 0
         self._muted = False
         self._own: set[int] = set()
+        self._renamer = widgets.Renamer()
         session.send = self._observed
         if publisher is not None:
             self._publish: Callable[..., Any] = publisher.send_multipart
@@ -76,12 +79,12 @@ class OutputTap:
         self._forks = _Forks.seen
 
     def stop(self) -> list[dict[str, Any]]:
-        """What was shown, as messages in the order sent; neighbouring pieces of one stream are joined."""
+        """What was shown, as messages in the order sent; pieces of one stream and changes of one widget are joined."""
         flush()
         if _Forks.seen != self._forks:
             time.sleep(_CHILDREN)
         recorded, self._recorded = self._recorded or [], None
-        return _joined(recorded)
+        return widgets.condensed(_joined(recorded))
 
     @contextlib.contextmanager
     def unseen(self) -> Iterator[None]:
@@ -109,15 +112,26 @@ class OutputTap:
         if kind in KINDS:
             if self._muted and get_ident() not in self._own:
                 return None
-            recorded = self._recorded
-            if (
-                recorded is not None
-                and get_ident() not in self._own
-                and isinstance(parent_header, dict)
-                and parent_header.get("msg_id") == self._parent
-            ):
-                recorded.append({"type": kind, "content": json.loads(json.dumps(body, default=str))})
+            if self._records(parent_header):
+                self._record({"type": kind, "content": json.loads(json.dumps(body, default=str))})
+        elif kind in widgets.KINDS and not self._muted and self._records(parent_header):
+            buffers = more.get("buffers") or (args[1] if len(args) > 1 else None)
+            self._record(widgets.recorded(kind, body, more.get("metadata"), buffers))
         return self._send(stream, msg_or_type, content, parent, *args, **more)
+
+    def _records(self, parent_header: Any) -> bool:
+        """Whether a message that is sent now belongs to the cell that is recorded."""
+        return (
+            self._recorded is not None
+            and get_ident() not in self._own
+            and isinstance(parent_header, dict)
+            and parent_header.get("msg_id") == self._parent
+        )
+
+    def _record(self, message: dict[str, Any]) -> None:
+        recorded = self._recorded
+        if recorded is not None:
+            recorded.append(message)
 
     def _passed_on(self, frames: list[Any], *args: Any, **more: Any) -> Any:
         """Called for every message; in the publisher's own thread for those of forked children."""
@@ -140,13 +154,27 @@ class OutputTap:
 
     def play(self, kernel: Any, messages: list[dict[str, Any]], execution_count: int) -> None:
         """Show recorded messages again as outputs of the request that the kernel now serves."""
-        for message in messages:
+        for message in self._renamer.fresh(messages):
             if message["type"] == PAYLOAD:
+                continue
+            if message["type"] in widgets.KINDS:
+                self._play_comm(kernel, message)
                 continue
             content = dict(message["content"])
             if message["type"] == "execute_result":
                 content["execution_count"] = execution_count
             kernel.send_response(kernel.iopub_socket, message["type"], content)
+
+    def _play_comm(self, kernel: Any, message: dict[str, Any]) -> None:
+        kernel.session.send(
+            kernel.iopub_socket,
+            message["type"],
+            message["content"],
+            metadata=message["metadata"],
+            parent=kernel.get_parent("shell"),
+            ident=f"comm-{message['content']['comm_id']}".encode(),
+            buffers=widgets.buffers_of(message),
+        )
 
 
 def _parsed(frames: list[Any]) -> tuple[str, str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-ASKS = "what is typed at its prompt"
+ASKS = "it depends on what is typed at its prompt"
 
 
 def watch_prompts(shell: Any, note: Callable[[str], None]) -> None:

@@ -13,7 +13,9 @@ _STYLE = "color:var(--jp-ui-font-color2,#777);font-size:85%;font-family:var(--jp
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person reads them: ``0.4 s``, ``12 s``, ``3 min 5 s``, ``2 h 10 min``."""
+    """Seconds as a person reads them: ``7 ms``, ``0.4 s``, ``12 s``, ``3 min 5 s``, ``2 h 10 min``."""
+    if seconds < 0.1:
+        return f"{max(1, round(seconds * 1000))} ms"
     if seconds < 10:
         return f"{seconds:.1f} s"
     whole = round(seconds)

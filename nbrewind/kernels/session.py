@@ -22,6 +22,7 @@ from nbrewind.cells.code import CellCode, read_cell
 from nbrewind.cells.observer import Observation, Observer
 from nbrewind.cells.paths import Paths
 from nbrewind.cells.variables import Variables, Versions
+from nbrewind.kernels import widgets
 from nbrewind.kernels.history import History
 from nbrewind.kernels.journal import CellJournal
 from nbrewind.kernels.now import Now
@@ -313,9 +314,7 @@ class Session:
         if _shows_result(outputs):
             self.history.add(run.key, len(self.steps), self.shell.execution_count - 1, live=True)
         blob = self.recording.put(json.dumps(outputs).encode()) if outputs else ""
-        run = evolve(
-            run, outputs=blob, open=run.open or ("its output is not saved" if outputs and not blob else "")
-        )
+        run = evolve(run, outputs=blob, open=run.open or _unrepeatable(outputs, blob))
         self.recording.add(run)
         self.steps.append(Step(cell, code, run, self._before, self._ambient_before))
         return Report(run.action, because, seconds, tasks=run.tasks)
@@ -408,6 +407,13 @@ def derived(covariable: Covariable, key: Digest) -> Covariable:
     return evolve(
         covariable, digests=digests, digest=digest_bytes(f"{key} {' '.join(covariable.names)}".encode())
     )
+
+
+def _unrepeatable(outputs: list[dict[str, Any]], blob: Digest) -> str:
+    """Why outputs cannot be shown again; empty if they can."""
+    if outputs and not blob:
+        return "its output is not saved"
+    return widgets.CONTROLS if widgets.controls(outputs) else ""
 
 
 def _shows_result(outputs: Iterable[Mapping[str, Any]]) -> bool:

@@ -49,7 +49,7 @@ def sentence(reason: Reason) -> str:
         case "tasks-failed":
             return f"{reason.name} of it failed last time"
         case "open":
-            return f"what it reads could not be bounded: {reason.name}"
+            return reason.name
         case "live":
             return f"{reason.name} is alive in this session and this cell acts on it"
         case "upstream":
