@@ -12,6 +12,7 @@
     ├── RecordUnwritable           (exit 3)  the folder or the disk takes no more data
     ├── EngineMissing              (exit 3)  a task must run and ndcctools is not installed
     ├── WorkersMissing             (exit 3)  no worker came
+    ├── WorkersUnfit               (exit 3)  the workers cannot run this notebook's Python tasks
     ├── KernelFailed               (exit 3)  a headless run's kernel did not start
     ├── RebuildError                         a cell failed when it ran again for what cannot be saved
     ├── Undigestible                         a value has no canonical form
@@ -75,6 +76,12 @@ class EngineMissing(NbrewindError, ImportError):
 
 class WorkersMissing(NbrewindError, TimeoutError):
     """Tasks wait, and no worker came."""
+
+    exit_code = 3
+
+
+class WorkersUnfit(NbrewindError, RuntimeError):
+    """The workers that came cannot run the Python tasks of this notebook."""
 
     exit_code = 3
 

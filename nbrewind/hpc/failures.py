@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 if TYPE_CHECKING:
+    from nbrewind.hpc.fitness import Unfit
     from nbrewind.record.model import TaskRun
     from nbrewind.tasks.memo import Journal
 
@@ -32,20 +33,33 @@ class Failures:
         self._kinds: Counter[str] = Counter()
         self._first: list[Failure] = []
         self._explained: set[str] = set()
+        self._unfit: dict[str, Unfit] = {}
 
-    def add(self, run: TaskRun, stdout: str) -> None:
-        """Note a failed task; explain at once what will make all the others fail too."""
+    def add(self, run: TaskRun, stdout: str, unfit: Unfit | None = None) -> None:
+        """Note a failed task, and what will make all the others fail too."""
         kind = kind_of(run)
         self._kinds[kind] += 1
         if len(self._first) < SHOWN:
             self._first.append(Failure(run.name, kind, run.host, last_line(stdout)))
+        if unfit is not None:
+            self._unfit.setdefault(unfit.why, unfit)
+            return
         remedy = remedy_for(stdout)
         if remedy and remedy not in self._explained:
             self._explained.add(remedy)
             self._journal.notice(remedy)
 
+    def told(self, unfit: Unfit) -> None:
+        """Know that the user has been told of this."""
+        self._explained.add(unfit.why)
+
     def flush(self) -> None:
         """Show the summary of what failed since the last one."""
+        for why, unfit in self._unfit.items():
+            if why not in self._explained:
+                self._explained.add(why)
+                self._journal.notice(str(unfit))
+        self._unfit.clear()
         if not self._kinds:
             return
         total = self._kinds.total()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from nbrewind.tasks.environments import Policy
+
 
 @frozen
 class EngineOptions:
@@ -18,8 +20,11 @@ class EngineOptions:
     observe
         Note on the worker which files outside its sandbox a Python task opens, and in what environment it
         runs.
+    environments
+        How like the environment must be that a task ran in, for its result to be reused.
     """
 
     worker_timeout: float = 120.0
     worker_deadline: float | None = None
     observe: bool = True
+    environments: Policy = "compatible"

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from nbrewind.errors import NbrewindError
 from nbrewind.hpc.failures import Failures
+from nbrewind.hpc.fitness import unfit
 from nbrewind.hpc.tickets import Hit, Miss, Returned, Ticket
 from nbrewind.record.model import Digest, FileWrite, TaskRun
 from nbrewind.tasks.content import Contents
+from nbrewind.tasks.environments import Environments
 from nbrewind.tasks.keys import Draft, Identity, Key, Unkeyed, combine, draft_key, unchanged
 from nbrewind.tasks.observed import Observations, Seen, parse
 from nbrewind.tasks.payload import put_back, save_content, save_path
@@ -50,8 +52,9 @@ class Session:
         self.identity, self.contents = identity, contents
         self.failures = Failures(journal)
         self.observations = Observations()
+        self.environments = Environments(options.environments)
         self._told: set[str] = set()
-        self._environments: dict[bytes, Digest] = {}
+        self._environments: dict[tuple[bytes, str], Digest] = {}
         self._plain_reports: dict[bytes, Seen] = {}
 
     def decide(self, spec: Spec, identity: Identity) -> Hit | Miss:
@@ -82,6 +85,10 @@ class Session:
         if changed := self.observations.changed(run.inputs):
             return Miss("file", draft, key, f"{changed} is not as the task found or left it")
         try:
+            if unlike := self.environments.differences(
+                run.environment, lambda: self.memo.get(run.environment)
+            ):
+                return Miss("environment", draft, key, ", ".join(map(str, unlike)))
             return self._restore(spec, Hit(key, run))
         except (NbrewindError, OSError) as error:
             self.tell_once(f"the stored result of {spec.name} cannot be read ({error}); it runs again")
@@ -100,7 +107,8 @@ class Session:
     def returned(self, ticket: Ticket, back: Returned) -> TaskRun:
         """Record a task that the engine gave back."""
         seen = self._seen(ticket, back)
-        key = None if seen.hidden else self._final_key(ticket)
+        usable = not back.good or not (seen.hidden or seen.blind)
+        key = self._final_key(ticket, back.good) if usable else None
         payload: dict[str, Any] = {}
         try:
             payload = self._payload(ticket, back, seen)
@@ -111,7 +119,8 @@ class Session:
             run = self._task_run(ticket, back, None, payload)
         self.journal.task_finished(run)
         if run.status == "failed":
-            self.failures.add(run, back.stdout)
+            ticket.unfit = unfit(ticket, back, seen, self.environments.here)
+            self.failures.add(run, back.stdout, ticket.unfit)
         return run
 
     def keep(self, key: Digest, name: str, content: bytes) -> None:
@@ -175,13 +184,13 @@ class Session:
         stdout = self.memo.get(run.stdout).decode("utf-8", "surrogateescape") if run.stdout else ""
         return Hit(hit.key, run, output_bytes, stdout, tuple(buffers))
 
-    def _final_key(self, ticket: Ticket) -> Key | None:
+    def _final_key(self, ticket: Ticket, good: bool) -> Key | None:
         miss = ticket.miss
         key = miss.key
         if key is None and isinstance(miss.draft, Draft):
             finished = miss.draft.finish(self.contents)
             key = None if isinstance(finished, Unkeyed) else finished
-        if key is not None and not unchanged(ticket.spec, key, self.contents):
+        if key is not None and good and not unchanged(ticket.spec, key, self.contents):
             self.tell_once(f"an input of {ticket.spec.name} changed while it ran: its result is not reused")
             return None
         return key
@@ -221,21 +230,29 @@ class Session:
                 f"{ticket.spec.name} uses {seen.hidden}, which changed while it ran or is another file here than "
                 "on the worker: its result is not reused"
             )
+        elif seen.blind and back.good:
+            self.tell_once(
+                f"what {ticket.spec.name} opened on its worker is not known (python3 there must be 3.8 or newer, and "
+                "the function must return): its result is not reused"
+            )
         for path in seen.reads:
             self.journal.file_read(path)
         for path in seen.writes:
             self.journal.file_written(path)
         return seen
 
-    def _environment(self, text: bytes) -> Digest:
-        if text not in self._environments:
-            self._environments[text] = self.memo.put(text)
-        return self._environments[text]
+    def _environment(self, back: Returned, seen: Seen) -> Digest:
+        """Record where a task ran; a worker that ran many is described once."""
+        known = (seen.environment, back.host)
+        if known not in self._environments:
+            text = self.environments.text(seen.environment, back.machine)
+            self._environments[known] = self.memo.put(text)
+        return self._environments[known]
 
     def _payload(self, ticket: Ticket, back: Returned, seen: Seen) -> dict[str, Any]:
         payload: dict[str, Any] = {"inputs": seen.inputs}
-        if seen.environment:
-            payload["environment"] = self._environment(seen.environment)
+        if seen.environment or back.machine:
+            payload["environment"] = self._environment(back, seen)
         if back.stdout:
             payload["stdout"] = self.memo.put(back.stdout.encode("utf-8", "surrogateescape"))
         if back.good:

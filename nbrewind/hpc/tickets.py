@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
@@ -11,6 +12,9 @@ from nbrewind.record.model import Digest, TaskRun
 from nbrewind.tasks.keys import Draft, Key, Unkeyed
 from nbrewind.tasks.observed import Seen
 from nbrewind.tasks.spec import Spec
+
+if TYPE_CHECKING:
+    from nbrewind.hpc.fitness import Unfit
 
 
 @frozen
@@ -29,7 +33,10 @@ class Hit:
 
 @frozen
 class Miss:
-    """The task must run. `kind` is ``new``, ``fresh``, ``unkeyed``, ``late`` or ``lost``; `why` says more."""
+    """The task must run.
+
+    `kind` is ``new``, ``fresh``, ``unkeyed``, ``late``, ``file``, ``environment`` or ``lost``; `why` says more.
+    """
 
     kind: str
     draft: Draft | Unkeyed
@@ -42,7 +49,7 @@ class Ticket:
     """One task that went to an engine.
 
     `named` are the files that its command names, before it ran. It is `recorded` once it has come back,
-    though maybe not to the user.
+    though maybe not to the user. `unfit` says why its worker could run no such task.
     """
 
     spec: Spec
@@ -52,6 +59,7 @@ class Ticket:
     submitted: float
     named: Seen = Seen()
     recorded: bool = False
+    unfit: Unfit | None = None
 
     @property
     def digest(self) -> Digest:
@@ -64,7 +72,8 @@ class Returned:
     """A task as the engine gave it back.
 
     `report` is what the worker noted, where it was asked to. `output` is where a Python task's pickled
-    result lies: a path, or bytes. `buffers` are output buffers by remote name.
+    result lies: a path, or bytes. `buffers` are output buffers by remote name. `machine` is what the engine
+    knows of the worker: ``host``, ``arch``, ``cores``, ``memory`` in MB, and the like.
     """
 
     exit_code: int | None
@@ -78,6 +87,7 @@ class Returned:
     output: str | bytes | None = None
     buffers: Mapping[str, bytes] = field(factory=dict)
     report: bytes | None = None
+    machine: Mapping[str, Any] = field(factory=dict)
     cancelled: bool = False
 
     @property

@@ -19,7 +19,7 @@ from attrs import define, field
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 
-from nbrewind.errors import EngineMissing, KernelFailed, UsageError, WorkersMissing
+from nbrewind.errors import EngineMissing, KernelFailed, UsageError, WorkersMissing, WorkersUnfit
 from nbrewind.kernels.asking import FLUSH, REFUSAL, answer_in, check_refusal
 from nbrewind.kernels.notebooks import apply_parameters, check_cells, code_cells, read_notebook
 from nbrewind.kernels.private import private_manager
@@ -296,7 +296,7 @@ def _execute(client: _Client, settings: Settings, outcome: Outcome) -> None:
     except CellExecutionError as error:
         outcome.status, outcome.exit_code = "failed", 1
         outcome.error = _what_failed(notebook, error)
-        if error.ename == "WorkersMissing":
+        if error.ename in (WorkersMissing.__name__, WorkersUnfit.__name__):
             outcome.exit_code = WorkersMissing.exit_code
         elif error.ename == "ModuleNotFoundError" and "ndcctools" in error.evalue:
             outcome.exit_code = EngineMissing.exit_code

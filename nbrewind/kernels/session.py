@@ -137,7 +137,9 @@ class Session:
         self.observer.install()
         watch_prompts(self.shell, self.journal.effect)
         self.recording.start_saver(self.analyser)
-        options = hpc.EngineOptions(worker_deadline=self.settings.worker_deadline or None)
+        options = hpc.EngineOptions(
+            worker_deadline=self.settings.worker_deadline or None, environments=self.settings.environments
+        )
         hpc.install(RecordMemo(self.recording.record, self.recording.writer), self.journal, options)
 
     # -- deciding

@@ -9,6 +9,9 @@ from typing import Literal, cast
 
 from attrs import frozen
 
+from nbrewind.tasks.environments import POLICIES
+from nbrewind.tasks.environments import Policy as Environments
+
 Kind = Literal["audit", "repeat"]
 Policy = Literal["auto", "all", "none"]
 _PREFIX = "NBREWIND_"
@@ -38,6 +41,9 @@ class Settings:
         Name of the site whose configuration starts workers.
     worker_deadline
         Seconds without any worker after which a waiting manager gives up (0: never).
+    environments
+        How like the environment must be that a task ran in, for its result to be reused: ``exact``, ``compatible``
+        or ``any``.
     """
 
     kind: Kind
@@ -49,6 +55,7 @@ class Settings:
     quiet: bool = False
     site: str = ""
     worker_deadline: float = 0.0
+    environments: Environments = "compatible"
 
     def environment(self) -> dict[str, str]:
         """Variables that hand these settings to a kernel process."""
@@ -61,6 +68,7 @@ class Settings:
             "QUIET": "1" if self.quiet else "",
             "SITE": self.site,
             "WORKER_DEADLINE": str(self.worker_deadline),
+            "ENVIRONMENTS": self.environments,
         }
         return {_PREFIX + key: value for key, value in values.items() if value}
 
@@ -96,4 +104,7 @@ def settings_from(kind: Kind, environment: Mapping[str, str] = os.environ) -> Se
         quiet=bool(value("QUIET")),
         site=value("SITE"),
         worker_deadline=float(value("WORKER_DEADLINE") or 0),
+        environments=cast(
+            "Environments", value("ENVIRONMENTS") if value("ENVIRONMENTS") in POLICIES else "compatible"
+        ),
     )

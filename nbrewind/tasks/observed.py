@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from nbrewind.cells.paths import Paths
 from nbrewind.record.digests import FileStamp
 from nbrewind.record.model import Digest, Evidence
 from nbrewind.tasks import remote
+from nbrewind.tasks.bare import bare
+from nbrewind.tasks.environments import Trouble, trouble_in
 
 _PATH = re.compile(r"(?<![\w.\-+@/:~])~?/[^\s'\"`;|&<>()=,:*?\\$]+")
 
@@ -33,6 +36,10 @@ class Seen:
         The environment, as JSON; equal environments have equal texts.
     hidden
         A file that cannot be looked at from here, so that nothing can be said next time.
+    blind
+        The worker could not tell what the task opened.
+    trouble
+        Why the worker could not run it, or that a library was missing.
     """
 
     inputs: tuple[Evidence, ...] = ()
@@ -40,21 +47,29 @@ class Seen:
     writes: tuple[str, ...] = ()
     environment: bytes = b""
     hidden: str = ""
+    blind: bool = False
+    trouble: Trouble | None = None
 
 
 @frozen
 class Report:
-    """What came back from a worker, before it is compared with what is seen from here."""
+    """What came back from a worker, before it is compared with what is seen from here.
+
+    `complete` tells whether the function ended while it was watched.
+    """
 
     reads: Mapping[str, Any] = field(factory=dict)
     writes: Mapping[str, Any] = field(factory=dict)
     folders: Mapping[str, Any] = field(factory=dict)
     environment: Mapping[str, Any] = field(factory=dict)
+    trouble: Trouble | None = None
+    complete: bool = False
 
 
+@cache
 def script(*, serialize: bool, futures: bool) -> str:
     """Return the text of the program that runs a function on a worker."""
-    source = Path(remote.__file__).read_text(encoding="utf-8")
+    source = bare(Path(remote.__file__).read_text(encoding="utf-8"))
     return f"{source}\n\nmain(sys.argv[1:], {serialize}, {futures})\n"
 
 
@@ -67,7 +82,11 @@ def parse(data: bytes) -> Report:
     if not isinstance(found, dict) or found.get("schema") != 1:
         return Report()
     parts = {name: found.get(name) or {} for name in ("reads", "writes", "folders", "environment")}
-    return Report(**{name: part if isinstance(part, dict) else {} for name, part in parts.items()})
+    return Report(
+        **{name: part if isinstance(part, dict) else {} for name, part in parts.items()},
+        trouble=trouble_in(found),
+        complete=isinstance(found.get("reads"), dict),
+    )
 
 
 class Observations:
@@ -85,19 +104,22 @@ class Observations:
 
     def settle(self, report: Report) -> Seen:
         """Turn a report into evidence, if the files that it names are the same from here."""
+        environment = _text(report.environment)
+        if not report.complete:
+            return Seen(environment=environment, blind=True, trouble=report.trouble)
         inputs: list[Evidence] = []
         for path, found in {**report.reads, **report.writes}.items():
             digest = _digest(found)
             if not self._same(path, digest):
-                return Seen(environment=_text(report.environment), hidden=path)
+                return Seen(environment=environment, hidden=path)
             inputs.append(Evidence("file", self._paths.symbolic(path), digest))
         for path, digest in report.folders.items():
             if remote.listing(path) != digest:
-                return Seen(environment=_text(report.environment), hidden=path)
+                return Seen(environment=environment, hidden=path)
             inputs.append(Evidence("listing", self._paths.symbolic(path), digest))
         reads = tuple(path for path, found in report.reads.items() if found)
         writes = tuple(path for path, found in report.writes.items() if found)
-        return Seen(tuple(inputs), reads, writes, _text(report.environment))
+        return Seen(tuple(inputs), reads, writes, environment, trouble=report.trouble)
 
     def named(self, command: str) -> Seen:
         """Return the files that a command names by absolute path, as it left them."""

@@ -5,6 +5,9 @@ goes to a file named like the output, with ``s_`` for ``o_``.
 
 The function, its arguments and its result are treated exactly as the engine's own wrapper does. Nothing
 that goes wrong with noting may reach them.
+
+Workers may have an older Python than the notebook, and are to say so rather than to fail at this file: but for
+annotations, which `script` leaves out, it keeps to the syntax and the library of Python 3.6.
 """
 
 from __future__ import annotations
@@ -33,21 +36,26 @@ SYSTEM = (
 )
 JOB = (
     "SLURM_JOB_ID",
-    "SLURM_NODELIST",
+    "SLURM_ARRAY_JOB_ID",
+    "SLURM_ARRAY_TASK_ID",
+    "SLURM_JOB_NAME",
     "SLURM_JOB_PARTITION",
+    "SLURM_NODELIST",
+    "SLURM_CPUS_ON_NODE",
+    "SLURM_CLUSTER_NAME",
     "PBS_JOBID",
+    "PBS_JOBNAME",
     "PBS_QUEUE",
     "JOB_ID",
+    "SGE_TASK_ID",
     "QUEUE",
     "_CONDOR_SLOT",
+    "_CONDOR_JOB_AD",
     "LSB_JOBID",
-    "LOADEDMODULES",
-    "CONDA_DEFAULT_ENV",
-    "CONDA_PREFIX",
-    "VIRTUAL_ENV",
-    "SINGULARITY_CONTAINER",
-    "APPTAINER_CONTAINER",
+    "LSB_QUEUE",
 )
+ACTIVATED = ("CONDA_DEFAULT_ENV", "CONDA_PREFIX", "VIRTUAL_ENV", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS")
+IMAGES = ("APPTAINER_CONTAINER", "SINGULARITY_CONTAINER", "SINGULARITY_NAME")
 
 
 class Watch:
@@ -170,19 +178,21 @@ def listing(path: str) -> str | None:
 
 
 def environment() -> dict[str, Any]:
-    """What the function ran in: interpreter, libraries, system, batch job."""
+    """What a function runs in: interpreter, system, batch job."""
     system = os.uname()
     return {
         "python": ".".join(map(str, sys.version_info[:3])),
         "implementation": sys.implementation.name,
         "executable": sys.executable,
-        "libraries": libraries(),
         "system": system.sysname + " " + system.release,
+        "release": first_value("/etc/os-release", "PRETTY_NAME", "=").strip('"'),
         "machine": system.machine,
         "libc": os.confstr("CS_GNU_LIBC_VERSION") if "CS_GNU_LIBC_VERSION" in os.confstr_names else "",
-        "cpu": cpu(),
+        "cpu": first_value("/proc/cpuinfo", "model name", ":"),
         "host": system.nodename,
         "job": {name: os.environ[name] for name in JOB if name in os.environ},
+        "activated": {name: os.environ[name] for name in ACTIVATED if name in os.environ},
+        "modules": [name for name in os.environ.get("LOADEDMODULES", "").split(":") if name],
         "container": container(),
     }
 
@@ -195,7 +205,7 @@ def libraries() -> dict[str, str]:
         module = sys.modules.get(name)
         if name in standard or name.startswith("_") or not getattr(module, "__file__", None):
             continue
-        version = getattr(module, "__version__", None)
+        version = vars(module).get("__version__")  # asking the module might run code of its own
         if not isinstance(version, str):
             version = installed(name)
         if version:
@@ -213,28 +223,39 @@ def installed(name: str) -> str:
         return ""
 
 
-def cpu() -> str:
-    """Model of the processor."""
+def distributions() -> dict[str, str]:
+    """Versions of all that is installed, for a table of what is missing."""
     try:
-        with open("/proc/cpuinfo") as file:
+        from importlib.metadata import distributions as every
+
+        return {str(one.metadata["Name"]): one.version for one in every()}
+    except Exception:
+        return {}
+
+
+def first_value(path: str, name: str, sign: str) -> str:
+    """What stands behind the first line that begins with a name."""
+    try:
+        with open(path) as file:
             for line in file:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
-    except OSError:
+                if line.startswith(name):
+                    return line.partition(sign)[2].strip()
+    except (OSError, ValueError):
         pass
     return ""
 
 
 def container() -> str:
-    """Kind of container, as far as it shows."""
+    """Kind of container and its image, as far as they show."""
+    image = next((os.environ[name] for name in IMAGES if os.environ.get(name)), "")
     for mark, kind in (
         ("/.singularity.d", "apptainer"),
         ("/.dockerenv", "docker"),
         ("/run/.containerenv", "podman"),
     ):
         if os.path.exists(mark):
-            return kind
-    return ""
+            return (kind + " " + image).strip()
+    return image
 
 
 def start_watch() -> Watch | None:
@@ -248,18 +269,40 @@ def start_watch() -> Watch | None:
     return watch
 
 
-def report(path: str, watch: Watch | None) -> None:
-    """Write what was seen, or why that is not known."""
-    import json
+class Report:
+    """The file in which the worker says what it saw; it exists from the start, so that the engine finds it."""
 
-    try:
-        found = {"schema": 1, "environment": environment()}
-        if watch is not None:
-            found.update(watch.seen())
-    except Exception as error:
-        found = {"schema": 1, "error": repr(error)}
-    with open(path, "w") as file:
-        json.dump(found, file)
+    def __init__(self, path: str) -> None:
+        self.path = os.path.abspath(path)
+        self.found: dict[str, Any] = {}
+        try:
+            self.found = {"schema": 1, "environment": environment()}
+        except Exception as error:
+            self.found = {"schema": 1, "error": repr(error)}
+        self.write(dict(self.found, partial=True))
+
+    def trouble(self, stage: str, error: BaseException) -> None:
+        """Say why the function could not be run, or failed for want of a library."""
+        wanted = getattr(error, "name", None) if isinstance(error, ImportError) else None
+        self.found["trouble"] = {"stage": stage, "error": repr(error)[:500], "module": wanted or ""}
+        self.found["installed"] = distributions()
+
+    def finish(self, watch: Watch | None) -> None:
+        """Write what was seen, or why that is not known."""
+        try:
+            self.found.setdefault("environment", {})["libraries"] = libraries()
+            if watch is not None:
+                self.found.update(watch.seen())
+        except Exception as error:
+            self.found = {"schema": 1, "error": repr(error)}
+        self.write(self.found)
+
+    def write(self, found: dict[str, Any]) -> None:
+        """Replace what the file says."""
+        import json
+
+        with open(self.path, "w") as file:
+            json.dump(found, file)
 
 
 def result_of(argument: Any) -> Any:
@@ -272,21 +315,35 @@ def result_of(argument: Any) -> Any:
     return argument
 
 
+def load(paths: list[str], report: Report) -> Any:
+    """Load function and arguments; what keeps them from loading is for the user, as from the engine, and for us."""
+    stage = "cloudpickle"
+    try:
+        import cloudpickle
+
+        stage = "function"
+        with open(paths[0], "rb") as file:
+            function = cloudpickle.load(file)
+        stage = "arguments"
+        with open(paths[1], "rb") as file:
+            args, kwargs = cloudpickle.load(file)
+    except BaseException as error:
+        report.trouble(stage, error)
+        report.finish(None)
+        raise
+    return function, args, kwargs
+
+
 def main(argv: list[str], serialize: bool, futures: bool) -> None:
     """Do what the engine's wrapper does."""
+    output_file = argv[2]
+    report = Report("s_" + output_file[2:])
+    function, args, kwargs = load(argv, report)
     import cloudpickle
 
-    function_file, arguments_file, output_file = argv
-    seen_file = os.path.abspath("s_" + output_file[2:])
-    with open(function_file, "rb") as file:
-        function = cloudpickle.load(file)
-    with open(arguments_file, "rb") as file:
-        args, kwargs = cloudpickle.load(file)
     if futures:
         args = [result_of(argument) for argument in args]
         print(args, kwargs)
-    with open(seen_file, "w") as file:
-        file.write("{}")
     watch = start_watch()
     error = None
     try:
@@ -301,6 +358,8 @@ def main(argv: list[str], serialize: bool, futures: bool) -> None:
                 cloudpickle.dump(result, file)
             else:
                 file.write(result)
-        report(seen_file, watch)
+        if isinstance(error, ImportError):
+            report.trouble("run", error)
+        report.finish(watch)
     if error is not None:
         raise error

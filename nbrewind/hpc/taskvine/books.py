@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from nbrewind.hpc.fitness import Probe
 from nbrewind.hpc.tickets import Hit, Ticket
 
 NAME = "_nbrewind"
@@ -120,6 +121,7 @@ class ManagerBook:
 
     `extras` are served tasks that run again for the sake of their temporary files, by the engine's number.
     They shift the engine's numbers: `engine_ids` leads from those that the user would see without them.
+    `machines` are workers, by address; `late` are tasks that came back when the user had to be told something.
     """
 
     port: int = 0
@@ -138,6 +140,9 @@ class ManagerBook:
     waiting_since: float = 0.0
     told_at: float = 0.0
     idle_waits: int = 0
+    probe: Probe = field(default_factory=Probe)
+    machines: dict[str, dict[str, Any]] = field(default_factory=dict)
+    late: list[Any] = field(default_factory=list)
 
 
 def task_book(task: Any) -> TaskBook:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
-from nbrewind.errors import WorkersMissing
+from nbrewind.errors import WorkersMissing, WorkersUnfit
 from nbrewind.hpc.patching import Method, Patches
 from nbrewind.hpc.session import Session
 from nbrewind.hpc.taskvine.books import NAME, ManagerBook, manager_book
@@ -112,6 +112,22 @@ class Crew:
         if waited >= max(options.worker_timeout, book.told_at * _REPEAT):
             book.told_at = waited
             self._session.journal.notice(self._complaint(manager, book, waited))
+
+    def check(self, manager: Any, book: ManagerBook, task: Any) -> None:
+        """Let the cell fail, once, when no worker can run the notebook's Python tasks; `task` is not lost.
+
+        Raises
+        ------
+        WorkersUnfit
+            With what differs, and the remedy.
+        """
+        if book.probe.good or not book.probe.unfit:
+            return
+        verdict = book.probe.verdict(self._stats(manager).workers_connected, len(book.tickets))
+        if verdict is not None:
+            book.late.append(task)
+            self._session.failures.told(verdict)
+            raise WorkersUnfit(str(verdict))
 
     def _complaint(self, manager: Any, book: ManagerBook, waited: float) -> str:
         count = len(book.tickets)

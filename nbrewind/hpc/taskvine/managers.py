@@ -148,6 +148,10 @@ class ManagerPatches:
     def _wait_for_tag(self, original: Method) -> Method:
         def wait_for_tag(manager: Any, tag: str | None, timeout: Any = FOREVER) -> Any:
             book = manager_book(manager)
+            for task in book.late:
+                if tag is None or task.tag == tag:
+                    book.late.remove(task)
+                    return task
             waiting = book.hits if tag is None else book.by_tag.get(tag)
             if waiting:
                 return self._hand_over(manager, book, next(iter(waiting)))
@@ -158,6 +162,10 @@ class ManagerPatches:
     def _wait_for_task_id(self, original: Method) -> Method:
         def wait_for_task_id(manager: Any, task_id: int, timeout: Any = FOREVER) -> Any:
             book = manager_book(manager)
+            for task in book.late:
+                if task.id == task_id:
+                    book.late.remove(task)
+                    return task
             if task_id in book.hits:
                 return self._hand_over(manager, book, task_id)
             number = book.engine_ids.get(task_id, task_id)
@@ -198,6 +206,7 @@ class ManagerPatches:
             if task is not None:
                 mine = self._came_back(task, book)
                 if mine:
+                    self._crew.check(manager, book, task)
                     return task
                 if self._user_empty(manager, book):
                     return None
@@ -216,6 +225,9 @@ class ManagerPatches:
         ticket = book.tickets.pop(task_id, None)
         if ticket is not None and not ticket.recorded:
             self._results.record(task, ticket, book)
+        if ticket is not None and ticket.spec.kind == "python":
+            ran = ticket.unfit is None and task.result == "success"
+            book.probe.note(task.addrport or "", ticket.unfit, good=ran)
         if not book.tickets:
             book.waiting_since = 0.0
         return True
@@ -247,7 +259,7 @@ class ManagerPatches:
     def _is_empty(self, original: Method) -> Method:
         def empty(manager: Any) -> Any:
             book = manager_book(manager)
-            if book.hits:
+            if book.hits or book.late:
                 return 0
             if book.extras and not book.tickets:
                 return 1

@@ -69,6 +69,7 @@ class Ports:
             book = manager_book(manager)
             original(manager)
             book.hits.clear()
+            book.late.clear()
             book.by_tag.clear()
             book.tickets.clear()
 

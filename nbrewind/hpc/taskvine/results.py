@@ -49,6 +49,18 @@ _METRICS = (
     "bytes_sent",
 )
 
+_WORKER = {
+    "hostname": "host",
+    "os": "os",
+    "arch": "arch",
+    "version": "engine",
+    "cores_total": "cores",
+    "memory_total": "memory",
+    "disk_total": "disk",
+    "gpus_total": "gpus",
+}
+"""Of the engine's description of a worker, what does not change while it lives, and our names for it."""
+
 
 class Results:
     """Outputs of the tasks of one engine module."""
@@ -145,7 +157,7 @@ class Results:
     def record(self, task: Any, ticket: Ticket, manager: ManagerBook) -> None:
         """Record a task that the engine gave back."""
         ticket.recorded = True
-        back = self._returned(task, ticket)
+        back = self._returned(task, ticket, manager)
         run = self._session.returned(ticket, back)
         files = {file.path: file.digest for file in run.files}
         for mount in task_book(task).outputs:
@@ -163,7 +175,7 @@ class Results:
             if manager.making.get(output.path) is ticket:
                 del manager.making[output.path]
 
-    def _returned(self, task: Any, ticket: Ticket) -> Returned:
+    def _returned(self, task: Any, ticket: Ticket, manager: ManagerBook) -> Returned:
         pointer, metric = task._task, self._cvine.vine_task_get_metric
         resources = {f"metric.{name}": float(metric(pointer, name)) for name in _METRICS}
         measured = self._cvine.vine_task_get_resources(pointer, "measured")
@@ -188,6 +200,7 @@ class Results:
             output=output,
             buffers=self._buffers(task) if task.successful() else {},
             report=self._report(task),
+            machine=_machine(task, manager),
             cancelled=result == "cancelled",
         )
 
@@ -206,7 +219,7 @@ class Results:
         book = task_book(task)
         if book.report is None:
             return None
-        found = self._cvine.vine_file_contents_as_bytes(book.report._file) if task.completed() else b""
+        found = self._cvine.vine_file_contents_as_bytes(book.report._file)
         task.manager.undeclare_file(book.report)
         book.report = None
         return found or b""
@@ -217,6 +230,20 @@ class Results:
             for mount in task_book(task).outputs
             if mount.file.type() == self._cvine.VINE_BUFFER
         }
+
+
+def _machine(task: Any, manager: ManagerBook) -> dict[str, Any]:
+    """What the engine knows of the worker that ran a task; one that is gone meanwhile has left its name."""
+    address = task.addrport or ""
+    if not address:
+        return {}
+    if address not in manager.machines:
+        found: dict[str, Any] = {"host": task.hostname or ""}
+        for worker in task.manager.status("workers"):
+            if worker.get("addrport") == address:
+                found |= {ours: worker[theirs] for theirs, ours in _WORKER.items() if theirs in worker}
+        manager.machines[address] = found
+    return manager.machines[address]
 
 
 def _note(resources: dict[str, float], group: str, found: Any, names: tuple[str, ...]) -> None:

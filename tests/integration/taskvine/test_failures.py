@@ -72,18 +72,6 @@ for i, t in sorted(results.items()):
     assert "output missing" in summary
 
 
-def test_worker_without_cloudpickle(bench):
-    fake = bench.folder / "bin"
-    fake.mkdir()
-    (fake / "python3").write_text('#!/bin/sh\nexec /usr/bin/python3 -S "$@"\n')
-    (fake / "python3").chmod(0o755)
-    path = f"import os; os.environ['PATH'] = {str(fake)!r} + ':' + os.environ['PATH']\n"
-    submit = "for i in range(5):\n    m.submit(vine.PythonTask(len, [i]))"
-    report = bench.run(IMPORT + path, WORKERS, submit, COLLECT, STOP)
-    assert report.failed == 5
-    assert sum("no cloudpickle" in text for text in report.notices) == 1
-
-
 def test_workers_that_never_come(bench):
     submit = "m.submit(vine.Task('true'))\nt0 = time.monotonic()\nt = m.wait(5)\nprint(t)"
     cells = [IMPORT + "import time\nm = vine.Manager(port=0)", submit, "t = m.wait(4)"]

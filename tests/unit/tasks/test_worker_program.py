@@ -135,7 +135,7 @@ def observations(tmp_path):
 def test_settle(observations, tmp_path):
     path = tmp_path / "data"
     path.write_text("one")
-    report = Report(reads={str(path): remote.describe(str(path)), str(tmp_path / "no"): None})
+    report = Report(reads={str(path): remote.describe(str(path)), str(tmp_path / "no"): None}, complete=True)
     seen = observations.settle(report)
     assert [each.name for each in seen.inputs] == ["./data", "./no"]
     assert seen.reads == (str(path),)
@@ -153,7 +153,7 @@ def test_big_files_by_size_and_time(observations, tmp_path, monkeypatch):
     monkeypatch.setattr(remote, "BIG", 10)
     path = tmp_path / "big"
     path.write_bytes(b"x" * 100)
-    seen = observations.settle(Report(reads={str(path): remote.describe(str(path))}))
+    seen = observations.settle(Report(reads={str(path): remote.describe(str(path))}, complete=True))
     assert seen.inputs[0].digest.startswith("stat:100:")
     assert not observations.changed(seen.inputs)
     os.utime(path, ns=(1, 1))
@@ -163,7 +163,7 @@ def test_big_files_by_size_and_time(observations, tmp_path, monkeypatch):
 def test_folder(observations, tmp_path):
     folder = tmp_path / "parts"
     folder.mkdir()
-    seen = observations.settle(Report(folders={str(folder): remote.listing(str(folder))}))
+    seen = observations.settle(Report(folders={str(folder): remote.listing(str(folder))}, complete=True))
     assert seen.inputs == (Evidence("listing", "./parts", remote.listing(str(folder))),)
     (folder / "new").write_text("")
     assert observations.changed(seen.inputs) == "./parts"
