@@ -23,6 +23,7 @@ from nbrewind.cli.basics import (
 )
 from nbrewind.cli.sites import site_option
 from nbrewind.kernels.settings import Kind, Settings, record_folder
+from nbrewind.tasks.environments import POLICIES
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -56,6 +57,13 @@ def _run_options(command: F) -> F:
             default=0.0,
             metavar="SECONDS",
             help="Give up when tasks have waited this long without any worker.  [default: never]",
+        ),
+        click.option(
+            "--environments",
+            type=click.Choice(POLICIES),
+            default="compatible",
+            help="How like the workers' software must be to that which made a task's result, for the result to be "
+            "reused.  [default: compatible]",
         ),
         click.option("-q", "--quiet", is_flag=True, help="No progress, no table."),
         json_option,

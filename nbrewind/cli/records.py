@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -65,28 +66,39 @@ def runs(notebook: Path | None, record: Path | None, json_to: str | None) -> Non
 @click.command(cls=Command)
 @notebook_argument
 @click.option("--run", "run_id", default="last", metavar="RUN", help="Which run.  [default: the last]")
-@click.option("--tasks", is_flag=True, help="Its tasks instead of its cells.")
+@click.option("--tasks", "what", flag_value="tasks", help="Its tasks instead of its cells.")
+@click.option(
+    "--workers", "what", flag_value="workers", help="The workers that ran its tasks, and their software."
+)
+@click.option("--cells", "what", flag_value="cells", default="cells", hidden=True)
 @record_option
 @json_option
-def show(notebook: Path | None, run_id: str, tasks: bool, record: Path | None, json_to: str | None) -> None:
-    """Show what one run did, cell by cell or task by task.
+def show(notebook: Path | None, run_id: str, what: str, record: Path | None, json_to: str | None) -> None:
+    """Show what one run did, cell by cell or task by task, or which workers its tasks ran on.
 
     \b
-    Example:  nbrewind show analysis.ipynb --tasks
+    Example:  nbrewind show analysis.ipynb --workers
     """
     from nbrewind.report.text import cells_table, tasks_table
+    from nbrewind.report.workers import workers_of, workers_text
 
     with open_record(notebook, record) as opened:
         run = opened.run(run_id)
-        rows: list[Any] = list(opened.tasks(run.id)) if tasks else opened.cells(run.id)
+        look: dict[str, Callable[[], list[Any]]] = {
+            "cells": lambda: opened.cells(run.id),
+            "tasks": lambda: list(opened.tasks(run.id)),
+            "workers": lambda: workers_of(opened, run.id),
+        }
+        rows = look[what]()
     if json_to is not None:
-        write_json(
-            {"schema": 1, "run": asdict(run), "tasks" if tasks else "cells": [asdict(row) for row in rows]},
-            json_to,
-        )
-    else:
-        out.print(f"run {run.id}: {run.kind} of {run.notebook} on {run.host}, {run.status}")
-        out.print(tasks_table(rows) if tasks else cells_table(rows))
+        found = [row.as_json() if what == "workers" else asdict(row) for row in rows]
+        write_json({"schema": 1, "run": asdict(run), what: found}, json_to)
+        return
+    tables: dict[str, Callable[[list[Any]], Any]] = {
+        "cells": cells_table, "tasks": tasks_table, "workers": workers_text
+    }  # fmt: skip
+    out.print(f"run {run.id}: {run.kind} of {run.notebook} on {run.host}, {run.status}")
+    out.print(tables[what](rows))
 
 
 @click.command(cls=Command)

@@ -325,3 +325,45 @@ def test_reporting_commands_have_json():
 
 def test_version():
     assert run("--version").out == f"nbrewind, version {__version__}\n"
+
+
+# -- workers
+
+
+def test_workers_of_a_run(tmp_path):
+    from nbrewind.record.model import Run, TaskRun
+    from nbrewind.record.store import Record
+
+    environment = {"python": "3.13.5", "libraries": {"numpy": "2.4"}, "worker": {"cores": 4, "memory": 99}}
+    with Record.open(tmp_path / "w.nbrewind") as record:
+        writer = record.begin(Run(id="", kind="audit", notebook="w.ipynb", started=1.0))
+        digest = writer.put(json.dumps({**environment, "notebook": {"libraries": {"numpy": "2.3"}}}).encode())
+        common = {"run": writer.run.id, "cell_id": "c", "engine": "e", "kind": "python", "name": "f"}
+        for number, host in enumerate(["n1 1.2.3.4:5", "n1 1.2.3.4:5", "n2 1.2.3.5:5"]):
+            status = "failed" if number == 1 else "done"
+            writer.task(
+                TaskRun(
+                    key=f"b3:{number:040x}",
+                    status=status,
+                    host=host,
+                    seconds=2.0,
+                    environment=digest,
+                    **common,
+                )
+            )
+        writer.end("ok")
+    body = told("show", tmp_path / "w.nbrewind", "--workers")
+    assert [(one["host"], one["tasks"], one["failed"], one["seconds"]) for one in body["workers"]] == [
+        ("n1", 2, 1, 4.0),
+        ("n2", 1, 0, 2.0),
+    ]
+    assert body["workers"][0]["libraries"] == {"numpy": ["2.4"]}
+    shown = run("show", tmp_path / "w.nbrewind", "--workers").out
+    assert re.search(r"n1 +1\.2\.3\.4:5 +2 +1 +4\.0 s +4 +99 MB", shown)
+    assert re.search(r"numpy +2\.4 +2 +2\.3", shown)
+    assert re.search(r"n1, n2 +python +3\.13\.5", shown)
+
+
+def test_no_workers(book):
+    assert "no task of this run" in run("show", book.path, "--workers").out
+    assert told("show", book.path, "--workers")["workers"] == []
