@@ -14,7 +14,7 @@ from nbrewind.cli.forecast import plan
 from nbrewind.cli.kernels import kernels
 from nbrewind.cli.machine import doctor
 from nbrewind.cli.notebooks import audit, repeat
-from nbrewind.cli.records import explain, gc, runs, show
+from nbrewind.cli.records import diff, explain, gc, runs, show
 
 __all__ = ["main"]
 
@@ -31,7 +31,7 @@ def main() -> None:
     """
 
 
-for _command in (audit, repeat, plan, runs, show, explain, gc, kernels, doctor):
+for _command in (audit, repeat, plan, runs, show, explain, diff, gc, kernels, doctor):
     main.add_command(_command)
 
 if __name__ == "__main__":

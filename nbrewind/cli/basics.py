@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,6 +120,21 @@ def write_json(body: Any, target: str) -> None:
         Path(target).write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         raise UsageError(f"--json {target}: cannot be written ({error.strerror}); choose another") from error
+
+
+def notebook_among(names: Iterable[str]) -> tuple[Path | None, list[str]]:
+    """The notebook (or record's folder) among arguments, and the others: names of runs and cells.
+
+    Raises
+    ------
+    UsageError
+        There are two notebooks.
+    """
+    words = list(names)
+    paths = [word for word in words if word.endswith((".ipynb", ".nbrewind", ".py")) or "/" in word]
+    if len(paths) > 1:
+        raise UsageError(f"name one notebook: {' and '.join(paths)} are {len(paths)}")
+    return (Path(paths[0]) if paths else None), [word for word in words if word not in paths]
 
 
 def open_record(notebook: Path | None, record: Path | None) -> Record:

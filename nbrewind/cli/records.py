@@ -1,10 +1,11 @@
-"""Looking into a record and tidying it up: ``runs``, ``show``, ``explain``, ``gc``."""
+"""Looking into a record and tidying it up: ``runs``, ``show``, ``explain``, ``diff``, ``gc``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from attrs import asdict
@@ -12,12 +13,17 @@ from attrs import asdict
 from nbrewind.cli.basics import (
     Command,
     json_option,
+    notebook_among,
     notebook_argument,
     open_record,
     out,
     record_option,
     write_json,
 )
+from nbrewind.errors import UsageError
+
+if TYPE_CHECKING:
+    from nbrewind.record.store import Record
 
 
 @click.command(cls=Command)
@@ -64,8 +70,9 @@ def runs(notebook: Path | None, record: Path | None, json_to: str | None) -> Non
 
 
 @click.command(cls=Command)
-@notebook_argument
-@click.option("--run", "run_id", default="last", metavar="RUN", help="Which run.  [default: the last]")
+@click.argument("names", nargs=-1, metavar="[RUN|CELL] [NOTEBOOK]")
+@click.option("--run", "run_id", default="", metavar="RUN", help="Which run.  [default: the last]")
+@click.option("--cell", "cell", default="", metavar="CELL", help="The variables after this cell.")
 @click.option("--tasks", "what", flag_value="tasks", help="Its tasks instead of its cells.")
 @click.option(
     "--workers", "what", flag_value="workers", help="The workers that ran its tasks, and their software."
@@ -73,32 +80,99 @@ def runs(notebook: Path | None, record: Path | None, json_to: str | None) -> Non
 @click.option("--cells", "what", flag_value="cells", default="cells", hidden=True)
 @record_option
 @json_option
-def show(notebook: Path | None, run_id: str, what: str, record: Path | None, json_to: str | None) -> None:
-    """Show what one run did, cell by cell or task by task, or which workers its tasks ran on.
+def show(
+    names: tuple[str, ...], run_id: str, cell: str, what: str, record: Path | None, json_to: str | None
+) -> None:
+    """Show what one RUN did, cell by cell or task by task, or the variables as a CELL left them.
 
     \b
-    Example:  nbrewind show analysis.ipynb --workers
+    Examples:  nbrewind show analysis.ipynb --workers
+               nbrewind show collect analysis.ipynb
+               nbrewind show last~1 --cell collect analysis.ipynb
     """
-    from nbrewind.report.text import cells_table, tasks_table
+    notebook, words = notebook_among(names)
+    for word in words:
+        if _RUN.fullmatch(word) and not run_id:
+            run_id = word
+        elif not cell:
+            cell = word
+        else:
+            raise UsageError(f"show {' '.join(words)}: name one run, and one cell of it")
+    if cell and what != "cells":
+        raise UsageError("give either a cell, for its variables, or --tasks or --workers")
+    with open_record(notebook, record) as opened:
+        body, renderables = _cell_state(opened, run_id, cell) if cell else _run(opened, run_id, what)
+    if json_to is not None:
+        write_json(body, json_to)
+        return
+    for renderable in renderables:
+        out.print(renderable)
+
+
+_RUN = re.compile(r"last(~\d+)?|\d{8}(-.*)?")
+
+
+def _run(record: Record, run_id: str, what: str) -> tuple[dict[str, Any], list[Any]]:
+    from nbrewind.report.found import find_run
+    from nbrewind.report.text import cells_table, run_line, tasks_table
     from nbrewind.report.workers import workers_of, workers_text
 
+    run = find_run(record, run_id or "last")
+    body: dict[str, Any] = {"schema": 1, "run": asdict(run)}
+    if what == "workers":
+        workers = workers_of(record, run.id)
+        return {**body, what: [worker.as_json() for worker in workers]}, [
+            run_line(run),
+            workers_text(workers),
+        ]
+    rows: list[Any] = list(record.tasks(run.id)) if what == "tasks" else record.cells(run.id)
+    table = tasks_table(rows) if what == "tasks" else cells_table(rows)
+    return {**body, what: [asdict(row) for row in rows]}, [run_line(run), table]
+
+
+def _cell_state(record: Record, run_id: str, name: str) -> tuple[dict[str, Any], list[Any]]:
+    from nbrewind.report import state
+    from nbrewind.report.diff import cell_name
+    from nbrewind.report.found import find_cell, find_run
+    from nbrewind.report.text import run_line
+
+    run = find_run(record, run_id or "last")
+    cell = find_cell(record, name, [run])
+    if cell is None:
+        raise UsageError(f"run {run.id} has no cell {name!r}; `nbrewind show {run.id}` lists them")
+    held = state.variables_after(record, cell)
+    title = f"after {cell_name(cell)} ({cell.cell_id}), number {cell.seq}:"
+    return state.as_json(cell, held), [run_line(run), title, state.as_table(held)]
+
+
+@click.command(cls=Command)
+@click.argument("names", nargs=-1, metavar="[RUN RUN] [NOTEBOOK]")
+@record_option
+@json_option
+def diff(names: tuple[str, ...], record: Path | None, json_to: str | None) -> None:
+    """Say what differs between two RUNs, an older and a newer one; exit status 1 if anything does.
+
+    Without RUNs, the last two are compared. RUN is the beginning of an identifier, last, or last~N.
+
+    \b
+    Examples:  nbrewind diff analysis.ipynb
+               nbrewind diff last~3 last analysis.ipynb
+    """
+    from nbrewind.report.diff import as_json, as_text, compare_runs
+    from nbrewind.report.found import find_run
+
+    notebook, words = notebook_among(names)
+    if len(words) not in (0, 2):
+        raise UsageError(f"diff compares two runs: {len(words)} named; `nbrewind runs` lists them")
+    older, newer = words or ("last~1", "last")
     with open_record(notebook, record) as opened:
-        run = opened.run(run_id)
-        look: dict[str, Callable[[], list[Any]]] = {
-            "cells": lambda: opened.cells(run.id),
-            "tasks": lambda: list(opened.tasks(run.id)),
-            "workers": lambda: workers_of(opened, run.id),
-        }
-        rows = look[what]()
+        found = compare_runs(opened, find_run(opened, older), find_run(opened, newer))
     if json_to is not None:
-        found = [row.as_json() if what == "workers" else asdict(row) for row in rows]
-        write_json({"schema": 1, "run": asdict(run), what: found}, json_to)
-        return
-    tables: dict[str, Callable[[list[Any]], Any]] = {
-        "cells": cells_table, "tasks": tasks_table, "workers": workers_text
-    }  # fmt: skip
-    out.print(f"run {run.id}: {run.kind} of {run.notebook} on {run.host}, {run.status}")
-    out.print(tables[what](rows))
+        write_json(as_json(found), json_to)
+    else:
+        for line in as_text(found):
+            out.print(line)
+    sys.exit(0 if found.same else 1)
 
 
 @click.command(cls=Command)

@@ -16,6 +16,7 @@ from nbrewind.tasks.environments import Environments
 from nbrewind.tasks.keys import Draft, Identity, Key, Unkeyed, combine, draft_key, unchanged
 from nbrewind.tasks.observed import Observations, Seen, parse
 from nbrewind.tasks.payload import put_back, save_content, save_path
+from nbrewind.tasks.previews import previews
 
 if TYPE_CHECKING:
     from nbrewind.hpc.options import EngineOptions
@@ -102,7 +103,8 @@ class Session:
         """Tell the cell that a task goes to an engine."""
         self.journal.task_submitted(spec.name)
         named = self.observations.named(spec.command) if spec.kind == "command" else Seen()
-        return Ticket(spec, miss, engine, self.journal.cell_id(), time.time(), named)
+        words = previews(spec, miss.draft, self.journal.namespace())
+        return Ticket(spec, miss, engine, self.journal.cell_id(), time.time(), named, words)
 
     def returned(self, ticket: Ticket, back: Returned) -> TaskRun:
         """Record a task that the engine gave back."""
@@ -207,6 +209,7 @@ class Session:
             exit_code=back.exit_code,
             result=back.result,
             ingredients=key.ingredients if key else {},
+            previews=ticket.previews,
             resources=back.resources,
             host=back.host,
             submitted=ticket.submitted,

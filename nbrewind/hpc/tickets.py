@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
@@ -44,12 +44,13 @@ class Miss:
     why: str = ""
 
 
-@dataclass(slots=True)
+@dataclasses.dataclass(slots=True)
 class Ticket:
     """One task that went to an engine.
 
-    `named` are the files that its command names, before it ran. It is `recorded` once it has come back,
-    though maybe not to the user. `unfit` says why its worker could run no such task.
+    `named` are the files that its command names, before it ran; `previews` are ingredients of its key in a few
+    words. It is `recorded` once it has come back, though maybe not to the user. `unfit` says why its worker could
+    run no such task.
     """
 
     spec: Spec
@@ -58,6 +59,7 @@ class Ticket:
     cell: str
     submitted: float
     named: Seen = Seen()
+    previews: Mapping[str, str] = dataclasses.field(default_factory=dict)
     recorded: bool = False
     unfit: Unfit | None = None
 

@@ -33,6 +33,7 @@ from nbrewind.plan.decide import Hit, Miss, code_change, decide
 from nbrewind.record.digests import digest_bytes
 from nbrewind.record.model import CellRun, Covariable, Digest, Evidence, Reason, TaskCount
 from nbrewind.state import Analyser, Loader, describe
+from nbrewind.state.describe import type_name
 from nbrewind.tasks.memo import RecordMemo
 
 _NO_OUTPUTS: bytes = b"[]"
@@ -362,6 +363,12 @@ class Session:
             open=observation.open or (ASKS if ASKS in self.journal.effects else ""),
             volatile="volatile" in cell.tags,
             previews=self._make_previews(evidence, written),
+            types={
+                name: type_name(self.variables.namespace[name])
+                for covariable in written
+                for name in covariable.names
+                if name in self.variables.namespace
+            },
         )
 
     def _make_previews(self, evidence: Iterable[Evidence], written: Iterable[Covariable]) -> dict[str, str]:

@@ -120,7 +120,8 @@ class CellRun:
 
     `key` names the trace: code and everything read. `source` is the code as typed. `outputs` is the blob of a JSON list
     of output messages in nbformat 4 form. `open` says why the reads could not be bounded (the cell then never hits).
-    A restored run has `origin`, the ``run/seq`` whose effects it took over.
+    A restored run has `origin`, the ``run/seq`` whose effects it took over. `previews` are values in a few words: under
+    ``name`` of a variable that it read, under ``=name`` of one that it left; `types` are the types of the latter.
     """
 
     run: str
@@ -147,13 +148,15 @@ class CellRun:
     volatile: bool = False
     origin: str = ""
     previews: Mapping[str, str] = field(factory=dict)
+    types: Mapping[str, str] = field(factory=dict)
 
 
 @frozen
 class TaskRun:
     """One task that ran, as an engine reported it.
 
-    `ingredients` are the parts of the key, short enough to keep, for explanations. `output` is the blob of a Python
+    `ingredients` are the parts of the key, short enough to keep, for explanations; `previews` are the values of some of
+    them in a few words. `output` is the blob of a Python
     task's pickled result. `files` are its output files by remote name. `status` is ``done`` (may be reused), ``failed``
     or ``cancelled``.
     """
@@ -179,6 +182,7 @@ class TaskRun:
     finished: float = 0.0
     seconds: float = 0.0
     attempts: int = 1
+    previews: Mapping[str, str] = field(factory=dict)
 
 
 @frozen

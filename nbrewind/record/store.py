@@ -28,7 +28,7 @@ from nbrewind.record.content import Content
 from nbrewind.record.digests import FileStamp
 from nbrewind.record.disk import writing
 from nbrewind.record.encoding import decode, from_json, pack_digest, unpack_digest
-from nbrewind.record.entries import log_number
+from nbrewind.record.entries import log_number, used_keys
 from nbrewind.record.index import Row
 from nbrewind.record.layout import new_run_id
 from nbrewind.record.locks import FileLock, NotebookLock, unsupported
@@ -253,6 +253,14 @@ class Record:
                     writer.used(key)
                 return task
         return None
+
+    def served(self, run_id: str) -> list[Digest]:
+        """Keys of the tasks that a run was served from the record, in no order, each once."""
+        try:
+            frames = self._catalog.shelf.frames(log_number(f"{run_id}.log"))
+            return list({k for frame in frames if frame.kind == logs.USED for k in used_keys(frame.payload)})
+        except (KeyError, FileNotFoundError):
+            return []  # it was collected
 
     def tasks(self, run_id: str | None = None, cell_id: str | None = None) -> Iterator[TaskRun]:
         """Task runs of any status, in the order they were recorded in each run."""

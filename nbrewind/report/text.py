@@ -120,6 +120,11 @@ def runs_table(runs: Iterable[tuple[Run, list[CellRun]]]) -> Table:
     return table
 
 
+def run_line(run: Run) -> str:
+    """A run in one line."""
+    return f"run {run.id}: {run.kind} of {run.notebook} on {run.host}, {run.status}"
+
+
 def cells_table(cells: Iterable[CellRun]) -> Table:
     """The cell runs of one run."""
     table = Table(box=None, pad_edge=False)

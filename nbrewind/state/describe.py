@@ -35,6 +35,18 @@ def describe(value: Any, limit: int = 60) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def type_name(value: Any) -> str:
+    """The type of a value, with the package that it comes from.
+
+    >>> type_name(33), type_name(Ellipsis)
+    ('int', 'ellipsis')
+    """
+    kind = type(value)
+    name, home = (type.__getattribute__(kind, part) for part in ("__qualname__", "__module__"))
+    top = home.partition(".")[0] if isinstance(home, str) else "__main__"
+    return str(name) if top in ("builtins", "__main__") else f"{top}.{name}"
+
+
 def _describe(value: Any, limit: int) -> str:
     kind = type(value)
     if kind in (type(None), bool, float, complex, type(...)):

@@ -240,6 +240,68 @@ def test_explain(book):
     assert re.search(r"y +variable +16 ", text)
 
 
+def test_explain_says_what_changed_since_the_run_before(book):
+    run("repeat", book.path, "-p", "x", "21")
+    run("repeat", book.path, "-p", "x", "22")
+    body = told("explain", "a", book.path)
+    assert body["since"]["code"] == ["- x = 21", "+ x = 22"]
+    assert [(r["name"], r["before"], r["after"]) for r in body["since"]["left"]] == [("x", "21", "22")]
+    assert re.search(r"code +- x = 21\n +\+ x = 22\n +left +x: 21 → 22", run("explain", "a", book.path).out)
+
+
+def test_diff(tmp_path):
+    lab = Lab(tmp_path)
+    lab.write(a="x = 3", b="y = x * 2", c="print('y is', y)\nopen('f', 'w').write(str(y))", d="z = 1")
+    first = told("audit", lab.path)["run"]
+    told("repeat", lab.path)
+    assert told("diff", lab.path)["same"] is True
+    assert "no difference in 4 cells" in run("diff", lab.path).out
+    last = told("repeat", lab.path, "-p", "x", "4")["run"]
+    body = told("diff", first, "last", lab.path, code=1)
+    assert body["same"] is False
+    assert [each["id"] for each in body["runs"]] == [first, last]
+    assert [cell["change"] for cell in body["cells"]] == ["changed"] * 3 + ["same"]
+    a, b, c, _ = body["cells"]
+    assert a["code"] == ["+ x = 4"]
+    assert [(r["name"], r["before"], r["after"]) for r in b["read"] + b["left"]] == [
+        ("x", "3", "4"),
+        ("y", "6", "8"),
+    ]
+    assert c["outputs"] == ["- y is 6", "+ y is 8"]
+    assert [(r["kind"], r["name"]) for r in c["left"]] == [("file", "./f")]
+    text = run("diff", lab.path).out
+    assert re.search(r"read +x: 3 → 4\n +left +y: 6 → 8\n", text)
+    assert run("diff", "last~2", "last~1", lab.path).code == 0
+    for wrong in (("last",), ("last~9", "last"), ("nothing", "last")):
+        assert run("diff", *wrong, lab.path).code == 2
+
+
+def test_variables_after_a_cell(tmp_path):
+    lab = Lab(tmp_path)
+    lab.write(
+        a="import numpy as np\nv = np.zeros((3, 4))\nw = [v]",
+        b="n = 3; g = (i for i in 'ab')",
+        c="del n, v, np",
+    )
+    told("audit", lab.path, "--save", "all")
+    body = told("show", "b", lab.path)
+    known = {one["name"]: one for one in body["variables"]}
+    assert set(known) == {"np", "v", "w", "n", "g"}
+    assert (known["v"]["type"], known["v"]["value"]) == ("numpy.ndarray", "ndarray float64 (3, 4)")
+    assert known["v"]["bytes"] >= 96
+    assert known["v"]["shares"] == ["w"]
+    assert (lab.record / "checkpoints" / known["v"]["file"]).exists()
+    assert (known["g"]["bytes"], known["g"]["cell"], "generator" in known["g"]["unsaved"]) == (
+        None,
+        "cell 1",
+        True,
+    )
+    assert {one["name"] for one in told("show", "--cell", "2", lab.path)["variables"]} == {"w", "g"}
+    assert told("show", "last", "--cell", "a", lab.path)["cell"] == {"id": "a", "index": 0, "seq": 0}
+    assert re.search(r"v +numpy.ndarray +ndarray float64 \(3, 4\) ", run("show", "b", lab.path).out)
+    assert run("show", "nowhere", lab.path).code == run("show", "a", "b", lab.path).code == 2
+
+
 def test_gc(tmp_path):
     lab = Lab(tmp_path).write(**CELLS)
     for value in "345":

@@ -158,3 +158,11 @@ def test_told_once(session):
     session.tell_once("x")
     session.tell_once("")
     assert session.journal.notices == ["x"]
+
+
+def test_values_are_recorded_in_short(session):
+    spec = Spec(kind="python", name="f", call=Call(len, (33, [1, 2]), {"scale": "x" * 5000}))
+    done = run(session, spec)
+    assert done.previews["arg0"] == "33"
+    assert done.previews["arg1"] == "list of 2: [1, 2]"
+    assert sum(map(len, done.previews.values())) < 700
