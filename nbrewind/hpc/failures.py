@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from nbrewind.tasks.failures import kind_of, remedy_of
+
 if TYPE_CHECKING:
     from nbrewind.hpc.fitness import Unfit
     from nbrewind.record.model import TaskRun
@@ -23,6 +25,7 @@ class Failure:
     kind: str
     host: str
     tail: str
+    attempts: int = 1
 
 
 class Failures:
@@ -35,12 +38,12 @@ class Failures:
         self._explained: set[str] = set()
         self._unfit: dict[str, Unfit] = {}
 
-    def add(self, run: TaskRun, stdout: str, unfit: Unfit | None = None) -> None:
-        """Note a failed task, and what will make all the others fail too."""
+    def add(self, run: TaskRun, stdout: str, unfit: Unfit | None = None, detail: str = "") -> None:
+        """Note a failed task, and what will make all the others fail too; `detail` speaks where it said nothing."""
         kind = kind_of(run)
         self._kinds[kind] += 1
         if len(self._first) < SHOWN:
-            self._first.append(Failure(run.name, kind, run.host, last_line(stdout)))
+            self._first.append(Failure(run.name, kind, run.host, last_line(stdout) or detail, run.attempts))
         if unfit is not None:
             self._unfit.setdefault(unfit.why, unfit)
             return
@@ -67,23 +70,15 @@ class Failures:
         lines = [f"{total} task{'s' if total > 1 else ''} failed ({counts})"]
         for failure in self._first:
             where = f" on {failure.host}" if failure.host else ""
+            where += f" at attempt {failure.attempts}" if failure.attempts > 1 else ""
             said = f": {failure.tail}" if failure.tail else ""
             lines.append(f"  {failure.name}{where}: {failure.kind}{said}")
         if total > len(self._first):
-            lines.append(f"  … and {total - len(self._first)} more")
+            lines.append(f"  … and {total - len(self._first)} more: nbrewind show --tasks")
+        lines += [f"  {kind}: {remedy}" for kind in self._kinds if (remedy := remedy_of(kind))]
         self._journal.notice("\n".join(lines))
         self._kinds.clear()
         self._first.clear()
-
-
-def kind_of(run: TaskRun) -> str:
-    """Name the way in which a task failed.
-
-    The engine's own words, except that a command which ended by itself is told by its exit code.
-    """
-    if run.result == "success":
-        return f"exit code {run.exit_code}"
-    return run.result or "unknown"
 
 
 def last_line(text: str, width: int = 160) -> str:

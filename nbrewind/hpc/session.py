@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from nbrewind.errors import NbrewindError
@@ -13,6 +14,7 @@ from nbrewind.hpc.tickets import Hit, Miss, Returned, Ticket
 from nbrewind.record.model import Digest, FileWrite, TaskRun
 from nbrewind.tasks.content import Contents
 from nbrewind.tasks.environments import Environments
+from nbrewind.tasks.failures import tail
 from nbrewind.tasks.keys import Draft, Identity, Key, Unkeyed, combine, draft_key, unchanged
 from nbrewind.tasks.observed import Observations, Seen, parse
 from nbrewind.tasks.payload import put_back, save_content, save_path
@@ -122,8 +124,29 @@ class Session:
         self.journal.task_finished(run)
         if run.status == "failed":
             ticket.unfit = unfit(ticket, back, seen, self.environments.here)
-            self.failures.add(run, back.stdout, ticket.unfit)
+            self.failures.add(run, back.stdout, ticket.unfit, _lacking(ticket.spec, back))
         return run
+
+    def abandoned(self, ticket: Ticket, why: str) -> None:
+        """Record a task that nobody will ask for any more."""
+        key = ticket.miss.key
+        with suppress(NbrewindError, OSError):
+            self.memo.add(
+                TaskRun(
+                    key=key.digest if key else "",
+                    run=self.memo.run,
+                    cell_id=ticket.cell,
+                    engine=ticket.engine,
+                    kind=ticket.spec.kind,
+                    name=ticket.spec.name,
+                    status="cancelled",
+                    result=why,
+                    ingredients=key.ingredients if key else {},
+                    submitted=ticket.submitted,
+                    finished=time.time(),
+                    attempts=0,
+                )
+            )
 
     def keep(self, key: Digest, name: str, content: bytes) -> None:
         """Record the content of a file that lived on workers only."""
@@ -215,6 +238,7 @@ class Session:
             submitted=ticket.submitted,
             finished=back.finished,
             seconds=back.seconds,
+            attempts=back.attempts,
             **payload,
         )
 
@@ -257,7 +281,8 @@ class Session:
         if seen.environment or back.machine:
             payload["environment"] = self._environment(back, seen)
         if back.stdout:
-            payload["stdout"] = self.memo.put(back.stdout.encode("utf-8", "surrogateescape"))
+            kept = back.stdout if back.good else tail(back.stdout)
+            payload["stdout"] = self.memo.put(kept.encode("utf-8", "surrogateescape"))
         if back.good:
             payload["files"] = tuple(self._save_outputs(ticket, back))
             if isinstance(back.output, bytes):
@@ -278,6 +303,14 @@ class Session:
                 digest = self.memo.put(back.buffers[output.remote])
                 saved.append(FileWrite(output.remote, digest))
         return saved
+
+
+def _lacking(spec: Spec, back: Returned) -> str:
+    """Which declared outputs a task did not leave, as far as it shows here."""
+    if back.result != "output missing":
+        return ""
+    names = [each.remote for each in spec.outputs if each.kind == "file" and not os.path.lexists(each.path)]
+    return f"it left no {', '.join(names[:3])}" if names else ""
 
 
 def _content_key(key: Digest, name: str) -> Digest:

@@ -91,6 +91,7 @@ class Returned:
     report: bytes | None = None
     machine: Mapping[str, Any] = field(factory=dict)
     cancelled: bool = False
+    attempts: int = 1
 
     @property
     def good(self) -> bool:

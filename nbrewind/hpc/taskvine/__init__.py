@@ -50,4 +50,6 @@ class TaskVine:
     def shutdown(self) -> None:
         """Record what came back, and stop the factories that still run."""
         self.cell_finished()
+        for manager in self._crew.managers():
+            self._managers.abandon(manager)
         self._crew.stop_all()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nbrewind.hpc.fitness import Probe
+from nbrewind.hpc.taskvine.attempts import Attempts
 from nbrewind.hpc.tickets import Hit, Ticket
 
 NAME = "_nbrewind"
@@ -142,6 +143,7 @@ class ManagerBook:
     idle_waits: int = 0
     probe: Probe = field(default_factory=Probe)
     machines: dict[str, dict[str, Any]] = field(default_factory=dict)
+    attempts: Attempts | None = None
     late: list[Any] = field(default_factory=list)
 
 

@@ -240,6 +240,14 @@ class ManagerPatches:
             if not ticket.recorded and task is not None and task.state in _BACK:
                 self._results.record(task, ticket, book)
 
+    def abandon(self, manager: Any) -> None:
+        """Record the tasks that will not come back any more: the kernel ends."""
+        tickets = manager_book(manager).tickets
+        for ticket in tickets.values():
+            if not ticket.recorded:
+                self._session.abandoned(ticket, "the notebook ended before it came back")
+        tickets.clear()
+
     def _nothing_there(self, manager: Any, book: ManagerBook) -> bool:
         """Whether waiting cannot help: nothing runs, and the workers that were asked for are held back."""
         if book.tickets or book.extras or not self._empty(manager):

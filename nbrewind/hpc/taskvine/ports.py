@@ -67,6 +67,9 @@ class Ports:
     def _free(self, original: Method) -> Method:
         def free(manager: Any) -> None:
             book = manager_book(manager)
+            for ticket in book.tickets.values():
+                if not ticket.recorded:
+                    self._session.abandoned(ticket, "its manager was closed")
             original(manager)
             book.hits.clear()
             book.late.clear()

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from nbrewind.hpc.session import Session
+from nbrewind.hpc.taskvine.attempts import Attempts
 from nbrewind.hpc.taskvine.books import (
     NAME,
     FileBook,
@@ -182,6 +183,8 @@ class Results:
         _note(resources, "measured", measured, _ALWAYS)
         if measured is not None and measured.cpu_time >= 0:
             _note(resources, "measured", measured, _MONITORED)
+        if measured is not None and measured.limits_exceeded is not None:
+            _note(resources, "limits", measured.limits_exceeded, _BOXES)
         for group in ("allocated", "requested"):
             _note(resources, group, self._cvine.vine_task_get_resources(pointer, group), _BOXES)
         result, output, stdout = task.result, self._output(task), task.std_output or ""
@@ -202,7 +205,17 @@ class Results:
             report=self._report(task),
             machine=_machine(task, manager),
             cancelled=result == "cancelled",
+            attempts=self._attempts(task, manager, resources),
         )
+
+    def _attempts(self, task: Any, manager: ManagerBook, resources: dict[str, float]) -> int:
+        """How often the engine sent a task to a worker; most ran once, and their times say so."""
+        once = resources["metric.time_workers_execute_all"] == resources["metric.time_workers_execute_last"]
+        if once and task.successful():
+            return 1
+        if manager.attempts is None:
+            manager.attempts = Attempts(task.manager.logging_directory)
+        return manager.attempts.of(int(self._cvine.vine_task_get_id(task._task)))
 
     def _output(self, task: Any) -> str | None:
         if (

@@ -52,6 +52,13 @@ class Journal:
         self.notices.append(text)
 
 
+def record_text(folder, digest):
+    from nbrewind.record.store import Record
+
+    with Record.open(folder, readonly=True) as record:
+        return record.blob(digest).decode() if digest else ""
+
+
 def run(record_folder, cells, options):
     from nbrewind import hpc
     from nbrewind.record.model import Run
@@ -81,6 +88,11 @@ def run(record_folder, cells, options):
             {
                 "name": each.name,
                 "status": each.status,
+                "result": each.result,
+                "exit_code": each.exit_code,
+                "attempts": each.attempts,
+                "host": each.host,
+                "stdout": record_text(record_folder, each.stdout),
                 "key": each.key,
                 "ingredients": dict(each.ingredients),
                 "inputs": [seen.name for seen in each.inputs],

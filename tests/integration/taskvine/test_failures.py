@@ -169,3 +169,64 @@ def test_undigestible_argument_is_explained_once(bench):
     assert "arg0" in report.notices[0]
     assert "__nbrewind_digest__" in report.notices[0]
     assert bench.run(*cells).submitted == 3
+
+
+def test_task_that_is_tried_again(bench):
+    """A worker that dies takes its task along: the next one runs it, and the record says how often it was tried."""
+    submit = """
+slow = vine.Task("sleep 2; echo done; exit 3")
+slow.set_retries(3)
+m.submit(slow)
+m.wait(1)
+os.killpg(worker.pid, signal.SIGKILL)
+worker.wait()
+worker = start_worker(m.port)
+"""
+    report = bench.run(IMPORT + "import os, signal", WORKERS, submit, COLLECT, STOP)
+    assert report.errors == []
+    found = report.runs[0]
+    assert (found["status"], found["exit_code"], found["stdout"]) == ("failed", 3, "done\n")
+    assert found["attempts"] >= 2
+    assert found["host"]
+    assert f"at attempt {found['attempts']}: exit code 3: done" in report.notices[-1]
+
+
+def test_how_tasks_fail(bench):
+    submit = """
+late = vine.Task("sleep 60")
+late.set_time_max(1)
+killed = vine.Task("kill -9 $$")
+absent = vine.Task("cat in")
+absent.add_input(m.declare_file("/nowhere/in"), "in")
+lacking = vine.Task("echo said; true")
+lacking.add_output(m.declare_file("never.txt"), "never.txt")
+gone = vine.Task("sleep 60")
+for t in (killed, absent, lacking, late, gone): m.submit(t)
+m.cancel_by_task_id(gone.id)
+"""
+    cells = [IMPORT, WORKERS, submit, COLLECT, STOP]
+    report = bench.run(*cells)
+    assert {(each["name"], each["status"], each["result"]) for each in report.runs} == {
+        ("sleep 60", "failed", "max wall time"),
+        ("sleep 60", "cancelled", "cancelled"),
+        ("kill -9 $$", "failed", "success"),
+        ("cat in", "failed", "input missing"),
+        ("echo said; true", "failed", "output missing"),
+    }
+    assert sorted(each["status"] for each in report.runs) == ["cancelled", *["failed"] * 4]
+    summary = report.notices[-1]
+    assert summary.startswith("4 tasks failed (")
+    for kind in ("out of time", "input missing", "output missing", "killed"):
+        assert kind in summary
+    assert bench.run(*cells).submitted == 5
+
+
+def test_task_that_nobody_waits_for(bench):
+    use = "m.submit(vine.Task('sleep 30'))\nprint(len(m._task_table))"
+    report = bench.run(IMPORT, WORKERS, use, STOP)
+    from nbrewind.record.store import Record
+
+    with Record.open(bench.folder / "rec") as record:
+        (found,) = record.tasks()
+    assert (found.status, found.result) == ("cancelled", "the notebook ended before it came back")
+    assert report.notices == []
