@@ -13,6 +13,8 @@
     ├── EngineMissing              (exit 3)  a task must run and ndcctools is not installed
     ├── WorkersMissing             (exit 3)  no worker came
     ├── WorkersUnfit               (exit 3)  the workers cannot run this notebook's Python tasks
+    ├── SiteFileError              (exit 2)  a site file, or the name of one, is wrong
+    ├── SiteUnusable               (exit 3)  workers cannot be started at the site as it is described
     ├── KernelFailed               (exit 3)  a headless run's kernel did not start
     ├── RebuildError                         a cell failed when it ran again for what cannot be saved
     ├── Undigestible                         a value has no canonical form
@@ -22,6 +24,8 @@ Each message names the thing and says what to do about it.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 class NbrewindError(Exception):
@@ -82,6 +86,34 @@ class WorkersMissing(NbrewindError, TimeoutError):
 
 class WorkersUnfit(NbrewindError, RuntimeError):
     """The workers that came cannot run the Python tasks of this notebook."""
+
+    exit_code = 3
+
+
+class SiteFileError(NbrewindError, ValueError):
+    """A site file is wrong, or there is none of that name.
+
+    Parameters
+    ----------
+    name
+        The file, or the name that was given.
+    mistakes
+        Everything that is wrong, a line each.
+    """
+
+    exit_code = 2
+
+    def __init__(self, name: str, mistakes: Sequence[str]) -> None:
+        self.name, self.mistakes = name, tuple(mistakes)
+        super().__init__(
+            f"{name}: {self.mistakes[0]}"
+            if len(self.mistakes) == 1
+            else "\n  ".join([f"{name}: {len(self.mistakes)} mistakes", *self.mistakes])
+        )
+
+
+class SiteUnusable(NbrewindError, RuntimeError):
+    """Workers cannot be started at a site as it is described, or not from here."""
 
     exit_code = 3
 

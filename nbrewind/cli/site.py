@@ -1,0 +1,141 @@
+"""Clusters, and how workers are started there: ``site list``, ``show``, ``new`` and ``schema``."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+
+import click
+from rich.text import Text
+
+from nbrewind.cli.basics import PATH, Group, json_option, out, write_json
+from nbrewind.errors import SiteFileError, UsageError
+
+
+@click.group(cls=Group)
+def site() -> None:
+    """Say how workers are started at a cluster, and check that they can be.
+
+    \b
+    nbrewind site list                   which sites are known
+    nbrewind site new mine --from slurm  begin a file for yours
+    """
+
+
+@site.command(name="list")
+@json_option
+def list_(json_to: str | None) -> None:
+    """List the sites that --site can name, and where their files lie.
+
+    \b
+    Example:  nbrewind site list
+    """
+    from nbrewind.batch import search
+
+    rows: list[dict[str, object]] = []
+    for found in search.available():
+        row: dict[str, object] = {"name": found.name, "origin": found.origin, "path": str(found.path)}
+        try:
+            read = search.read_all(found)
+        except SiteFileError as error:
+            rows.append({**row, "error": str(error)})
+            continue
+        about = {
+            "type": read.scheduler.type,
+            "verified": read.site.verified,
+            "description": read.site.description,
+        }
+        rows.append({**row, **about})
+    if json_to is not None:
+        write_json({"schema": 1, "sites": rows}, json_to)
+        return
+    for row in rows:
+        out.print(_row(row))
+
+
+def _row(row: dict[str, object]) -> Text:
+    head = f"{row['name']:<18} {row['origin']:<9} "
+    if "error" in row:
+        return Text.assemble(head, ("cannot be read: ", "red"), str(row["error"]).splitlines()[0])
+    state = "" if row["verified"] else "unverified: "
+    return Text.assemble(head, f"{row['type']:<7} ", (state, "yellow"), str(row["description"]))
+
+
+@site.command()
+@click.argument("name")
+@click.option("--full", is_flag=True, help="With the keys that have their default.")
+@json_option
+def show(name: str, full: bool, json_to: str | None) -> None:
+    """Show the site NAME (or a file) with all that it extends, as TOML; every mistake of its file is reported.
+
+    \b
+    Example:  nbrewind site show slurm --full
+    """
+    from nbrewind.batch import search
+    from nbrewind.batch.schema import table
+    from nbrewind.batch.writing import toml
+
+    found = search.find(name)
+    read = search.load(name)
+    if json_to is not None:
+        body = {
+            "name": found.name,
+            "origin": found.origin,
+            "path": str(found.path),
+            "site": table(read, full=full),
+        }
+        write_json({"schema": 1, **body}, json_to)
+        return
+    out.print(Text(f"# {found.path}\n", "dim"))
+    click.echo(toml(read, full=full), nl=False)
+
+
+@site.command()
+@click.argument("name")
+@click.option(
+    "--from", "base", default="slurm", metavar="SITE", help="The site that it extends.  [default: slurm]"
+)
+@click.option(
+    "-o",
+    "--out",
+    "target",
+    type=PATH,
+    default=None,
+    metavar="FILE",
+    help="Write here, not to your own folder.",
+)
+def new(name: str, base: str, target: Path | None) -> None:
+    """Begin a site file NAME of your own, which extends another.
+
+    \b
+    Example:  nbrewind site new mine --from pbs
+    """
+    from nbrewind.batch import search
+    from nbrewind.batch.writing import beginning
+
+    if not name.replace("-", "").replace("_", "").isalnum():
+        raise UsageError(f"{name!r} is no name for a site: use letters, digits, - and _")
+    kind = search.load(base).scheduler.type
+    path = target or dict(reversed(list(search.folders())))["user"] / f"{name}.toml"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(beginning(name, base, kind, f"{date.today():%Y-%m-%d}"))
+    except FileExistsError as error:
+        raise UsageError(f"{path} exists; edit it, or choose another name") from error
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written ({error.strerror}); choose another with --out") from error
+    out.print(f"wrote {path}; edit it, then: nbrewind site check {name if target is None else path}")
+
+
+@site.command()
+def schema() -> None:
+    """Print the JSON Schema of site files, for editors.
+
+    \b
+    Example:  nbrewind site schema > site.schema.json
+    """
+    from nbrewind.batch.schema import schema as made
+
+    click.echo(json.dumps(made(), indent=1, ensure_ascii=False))
