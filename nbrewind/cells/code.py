@@ -61,6 +61,8 @@ class CellCode:
         What makes it read every variable, in a few words (empty: nothing does).
     history
         Names of IPython's input and output history that it uses.
+    shows
+        Whether it has expressions at its top level, of which IPython may show the values.
     """
 
     source: str
@@ -73,6 +75,7 @@ class CellCode:
     words: frozenset[str] = frozenset()
     opens: str = ""
     history: frozenset[str] = frozenset()
+    shows: bool = False
     valid: bool = True
 
 
@@ -123,6 +126,7 @@ def _analyse(source: str, python: str) -> CellCode:
         shielded=shielded,
         words=everything.loads | everything.stores | attributes | mentioned_in_magics(tree),
         opens=_opener(everything.loads, attributes, tree),
+        shows=any(isinstance(statement, ast.Expr) for statement in tree.body),
         history=frozenset(name for name in everything.loads | mentioned_in_magics(tree) if is_history(name)),
     )
 

@@ -94,7 +94,7 @@ class Modules:
         """
         names = {name for name in ran if name}
         for value in values:
-            names.add(_home(value))
+            names.add(home_of(value))
         tops = {name.partition(".")[0] for name in names}
         local = self._local_modules()
         found = [Evidence("module", PYTHON, PYTHON_VERSION)]
@@ -124,7 +124,13 @@ class Modules:
         return self._local
 
 
-def _home(value: Any) -> str:
+def is_evidence(module: str) -> bool:
+    """Whether a module is software that a notebook chose, not the interpreter's own or what runs notebooks."""
+    top = module.partition(".")[0]
+    return top not in _MACHINERY and top not in sys.stdlib_module_names
+
+
+def home_of(value: Any) -> str:
     """Name of the module that a value comes from; asks nothing of an object that could answer by running code."""
     if isinstance(value, ModuleType):
         return value.__name__

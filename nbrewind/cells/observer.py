@@ -13,7 +13,7 @@ from nbrewind.cells.ambient import Ambient, AmbientChange, EnvironmentReads, def
 from nbrewind.cells.code import CellCode
 from nbrewind.cells.files import FilesSeen, FilesWatch
 from nbrewind.cells.imports import ImportWatch
-from nbrewind.cells.modules import Modules
+from nbrewind.cells.modules import Modules, home_of, is_evidence
 from nbrewind.cells.paths import Paths
 from nbrewind.cells.variables import Change, Variables, Versions
 from nbrewind.cells.watch import NamesWatch
@@ -24,7 +24,6 @@ from nbrewind.state.held import HELD_OPEN
 ALL_VARIABLES = "variables"
 """Name of the listing that stands for the names of all variables."""
 _NOT_DATA = frozenset({".ipynb_checkpoints", "__pycache__", "vine-run-info", "workqueue-run-info"})
-_LIBRARIES_WITH_STATE = ("numpy.random", "torch", "matplotlib")
 
 
 @frozen
@@ -53,16 +52,16 @@ class Observer:
         Symbolic paths, data or not.
     files
         Digests of files.
-    compiler
-        IPython's, which keeps `from __future__` statements.
+    shell
+        IPython's, which has settings of its own.
     """
 
-    def __init__(self, variables: Variables, paths: Paths, files: FileDigests, compiler: Any) -> None:
+    def __init__(self, variables: Variables, paths: Paths, files: FileDigests, shell: Any) -> None:
         self.variables = variables
         self.paths = paths
         self.files = FilesWatch(paths, files.of)
         self.modules = Modules(paths, files.of)
-        self.ambient = Ambient(default_providers(paths, compiler))
+        self.ambient = Ambient(default_providers(paths, shell))
         self._file_digest = files.of
         self._names = NamesWatch(variables.namespace, self.files.note_call)
         self._environment = EnvironmentReads(variables.namespace)
@@ -75,7 +74,7 @@ class Observer:
         self._names.install()
         self.files.install()
         self._environment.install()
-        for name in _LIBRARIES_WITH_STATE:
+        for name in self.ambient.homes:
             self._imports.after(name, lambda _module: self.ambient.arrived())
 
     def begin(self, code: CellCode, own_file: str) -> None:
@@ -98,7 +97,8 @@ class Observer:
         read = self._names_read(code)
         reached = read | self.variables.names() if code.history else read
         change = self.variables.settle(reached, code.names.stores | self._names.stores)
-        ambient = self._ambient_change(code, seen)
+        values = self._values(read | code.names.stores)
+        ambient = self._ambient_change(code, seen, values)
         read |= {
             name for made in change.touched_before for name in made.needs
         }  # also those that it then bound anew
@@ -165,17 +165,30 @@ class Observer:
         for folder in sorted(seen.listings):
             yield Evidence("listing", self.paths.symbolic(folder), folder_digest(folder))
 
-    def _ambient_change(self, code: CellCode, seen: FilesSeen) -> AmbientChange:
+    def _ambient_change(self, code: CellCode, seen: FilesSeen, values: Iterable[Any]) -> AmbientChange:
         extra = ["working folder"] if seen.relative or seen.children else []
         extra += ["environment"] if seen.children else []
+        extra += ["umask"] if seen.writes else []
+        extra += ["IPython settings"] if code.shows else []
         extra += ["future statements"] if self.ambient.digest("future statements") != "initial" else []
-        tops = {name.partition(".")[0] for name in self._names.modules}
+        ran = {*self._names.modules, *map(home_of, values)}
+        ran = {*ran, *(name.partition(".")[0] for name in ran)} - {""}
         if not self._names.observes:
-            tops |= sys.modules.keys() & {"matplotlib"}
-        return self.ambient.compare(self._names.names_used | code.words, tops, extra)
+            ran |= sys.modules.keys() & {"matplotlib", *self.ambient.watched}
+        if _REGISTRY in self.variables.namespace or any(map(_has_warned, filter(is_evidence, ran))):
+            extra += ["warnings filters"]
+        return self.ambient.compare(self._names.names_used | code.words, ran, extra)
 
     def _values(self, names: Iterable[str]) -> list[Any]:
         return [self.variables.namespace[name] for name in names if name in self.variables.namespace]
+
+
+_REGISTRY = "__warningregistry__"
+
+
+def _has_warned(module: str) -> bool:
+    """Whether code of a module has asked the filters about a warning; also C code that it called leaves this trace."""
+    return _REGISTRY in getattr(sys.modules.get(module), "__dict__", ())
 
 
 def existence(path: str) -> Digest | None:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from nbrewind import __version__
+from nbrewind.cells.ambient import UNSAVED
 from nbrewind.errors import NbrewindError
 from nbrewind.record.digests import FileDigests
 from nbrewind.record.model import AmbientWrite, CellRun, Covariable, Digest, FileWrite, Run
@@ -148,7 +149,8 @@ class Recording:
     def keep_ambient(self, change: AmbientChange) -> tuple[AmbientWrite, ...]:
         """Keep the ambient state that a cell left."""
         return tuple(
-            AmbientWrite(name, digest, self.put(state)) for name, (digest, state) in change.writes.items()
+            AmbientWrite(name, digest, "" if state.startswith(UNSAVED) else self.put(state))
+            for name, (digest, state) in change.writes.items()
         )
 
     def add(self, cell_run: CellRun) -> None:

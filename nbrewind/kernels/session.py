@@ -118,7 +118,7 @@ class Session:
         self.analyser = Analyser(shell.user_ns)
         loader = Loader(self.recording.record, shell.user_ns)
         self.variables = Variables(shell.user_ns, dict(shell.user_ns_hidden), self.analyser, loader)
-        self.observer = Observer(self.variables, paths, self.recording.files, shell.compile)
+        self.observer = Observer(self.variables, paths, self.recording.files, shell)
         self.journal = CellJournal(shell.user_ns, self.observer.files, notify, fresh=settings.fresh)
         self.steps: list[Step] = []
         self.history = History(shell)
@@ -231,6 +231,9 @@ class Session:
     def restore(self, cell: Cell, code: CellCode, trace: CellRun) -> tuple[Report, list[dict[str, Any]]]:
         """Take over what a recorded run left; returns its output messages."""
         started = time.perf_counter()
+        self.shell.compile.cache(
+            self.shell.transform_cell(cell.source), self.shell.execution_count, cell.source
+        )  # for tracebacks and warnings of functions that it defined
         before, ambient_before = self.variables.versions(), self.observer.ambient.digests
         self.variables.assume(trace.covariables, trace.deleted)
         for state in trace.ambient:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Mapping
 
 from attrs import frozen
 
-from nbrewind.cells.ambient.providers import Provider
+from nbrewind.cells.ambient.base import Provider
 from nbrewind.record.digests import digest_bytes
 from nbrewind.record.model import Digest
 
@@ -48,7 +49,7 @@ class Ambient:
         """A restored cell left this state."""
         self._digests[name], self._states[digest] = digest, state
         if name in self._providers and self._providers[name].ready():
-            self._providers[name].restore(state)
+            self._put(name, state)
             self._assumed.pop(name, None)
         else:
             self._assumed[name] = state
@@ -69,26 +70,43 @@ class Ambient:
         """Come back from an earlier moment."""
         self._digests, self._assumed, states = token
         for name, provider in self._providers.items():
-            if name in states and provider.ready() and provider.capture() != states[name]:
-                provider.restore(states[name])
+            if name in states and provider.ready() and _captured(provider) != states[name]:
+                self._put(name, states[name])
+
+    def _put(self, name: str, state: bytes) -> None:
+        """Put a state in place; one that does not fit here, such as a locale that is not installed, is unknown."""
+        try:
+            self._providers[name].restore(state)
+        except Exception as error:  # noqa: BLE001 - other machines have other libraries; cells that depend on it run
+            self._digests[name] = f"not restored here: {secrets.token_hex(8)} {type(error).__name__}"
 
     def settle(self) -> None:
         """Put assumed states in place, as far as the libraries that hold them are loaded; then look at all."""
         for name in list(self._assumed):
             if name in self._providers and self._providers[name].ready():
-                self._providers[name].restore(self._assumed.pop(name))
+                self._put(name, self._assumed.pop(name))
         self._live = self._look()
 
+    @property
+    def watched(self) -> frozenset[str]:
+        """Modules whose running tells that some of the state is read."""
+        return frozenset().union(*(provider.modules for provider in self._providers.values()))
+
+    @property
+    def homes(self) -> frozenset[str]:
+        """Modules whose import creates some of the state."""
+        return frozenset(provider.home for provider in self._providers.values() if provider.home)
+
     def _look(self) -> dict[str, bytes]:
-        return {name: provider.capture() for name, provider in self._providers.items() if provider.ready()}
+        return {name: _captured(provider) for name, provider in self._providers.items() if provider.ready()}
 
     def arrived(self) -> None:
         """A library has just been imported: its untouched state is the baseline, or an assumed one takes effect."""
         for name, provider in self._providers.items():
             if name not in self._live and provider.ready():
                 if name in self._assumed:
-                    provider.restore(self._assumed.pop(name))
-                self._live[name] = provider.capture()
+                    self._put(name, self._assumed.pop(name))
+                self._live[name] = _captured(provider)
 
     def compare(self, names_used: set[str], modules: set[str], extra: Iterable[str] = ()) -> AmbientChange:
         """A cell has ended: what did it depend on, and what did it leave?
@@ -98,7 +116,7 @@ class Ambient:
         names_used
             Names in the code that ran.
         modules
-            Top-level modules whose code ran.
+            Modules whose code ran, and the top-level ones that it touched.
         extra
             Providers known to be read for other reasons.
         """
@@ -112,7 +130,8 @@ class Ambient:
             if changed and provider.only_hinted and not hinted:
                 changed = False
             touched = hinted and (changed or self.digest(name) != INITIAL or name in before)
-            if changed or touched or (provider.library and provider.library in modules):
+            used = provider.library in modules or not provider.modules.isdisjoint(modules)
+            if changed or touched or used:
                 reads[name] = self.digest(name)
             if changed:
                 digest = digest_bytes(state)
@@ -120,3 +139,15 @@ class Ambient:
                 self._digests[name], self._states[digest] = digest, state
         self._live = after
         return AmbientChange(reads, writes)
+
+
+UNSAVED = b"\0cannot be saved: "
+"""How a captured state begins that cannot be put back."""
+
+
+def _captured(provider: Provider) -> bytes:
+    """The state; where it cannot be put into bytes, something that is never equal."""
+    try:
+        return provider.capture()
+    except Exception as error:  # noqa: BLE001 - settings may hold anything, and libraries change
+        return UNSAVED + secrets.token_hex(8).encode() + type(error).__name__.encode()

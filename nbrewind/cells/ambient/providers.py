@@ -8,59 +8,30 @@ import pickle
 import sys
 import time
 import warnings
-from typing import Any, Protocol
+from typing import Any
 
+from nbrewind.cells.ambient.base import BaseProvider, Provider
+from nbrewind.cells.ambient.ipython import ShellSettings
+from nbrewind.cells.ambient.settings import (
+    DecimalContext,
+    FileMode,
+    Limits,
+    Locale,
+    NumpyErrors,
+    NumpyPrinting,
+    PandasDisplay,
+    PandasOptions,
+    PlotBackend,
+    TimeZone,
+)
 from nbrewind.cells.paths import Paths
 
 
-class Provider(Protocol):
-    """One kind of ambient state.
-
-    Attributes
-    ----------
-    name
-        In records and messages.
-    library
-        Top-level module whose running means that a cell may depend on the state ("" for none).
-    hints
-        Names in code that mean the same, and that a cell may have set it, also to the value that it had.
-    only_hinted
-        Whether a change counts only with a hint: libraries change it by being imported.
-    """
-
-    name: str
-    library: str
-    hints: frozenset[str]
-    only_hinted: bool
-
-    def ready(self) -> bool:
-        """Whether the library that holds the state is loaded."""
-
-    def capture(self) -> bytes:
-        """The state, in a form that is equal when the state is."""
-
-    def restore(self, state: bytes) -> None:
-        """Put a captured state back."""
-
-
-class _Base:
-    name = ""
-    library = ""
-    hints: frozenset[str] = frozenset()
-    only_hinted = False
-
-    def ready(self) -> bool:
-        return not self.library or self.library in sys.modules
-
-
-class PythonRandom(_Base):
+class PythonRandom(BaseProvider):
     """The generator behind the functions of `random`."""
 
-    name = "random"
+    name = home = "random"
     hints = frozenset({"seed", "setstate"})
-
-    def ready(self) -> bool:
-        return "random" in sys.modules
 
     def capture(self) -> bytes:
         return pickle.dumps(sys.modules["random"].getstate(), protocol=5)
@@ -69,10 +40,10 @@ class PythonRandom(_Base):
         sys.modules["random"].setstate(pickle.loads(state))
 
 
-class NumpyRandom(_Base):
+class NumpyRandom(BaseProvider):
     """NumPy's legacy global generator (`numpy.random.seed`)."""
 
-    name = "numpy.random"
+    name = home = "numpy.random"
     hints = frozenset({"seed", "set_state"})
 
     def ready(self) -> bool:
@@ -91,10 +62,11 @@ class NumpyRandom(_Base):
         sys.modules["numpy.random"].set_state((kind, values, position, has_gauss, float.fromhex(gauss)))
 
 
-class TorchRandom(_Base):
+class TorchRandom(BaseProvider):
     """PyTorch's default CPU generator."""
 
     name = "torch.random"
+    home = "torch"
     hints = frozenset({"manual_seed", "set_rng_state", "seed"})
 
     def ready(self) -> bool:
@@ -109,7 +81,7 @@ class TorchRandom(_Base):
         torch.set_rng_state(torch.frombuffer(bytearray(state), dtype=torch.uint8))
 
 
-class Environment(_Base):
+class Environment(BaseProvider):
     """What the notebook changed in `os.environ`."""
 
     name = "environment"
@@ -143,7 +115,7 @@ def _set_variable(key: str, value: str | None) -> None:
         os.environ[key] = value
 
 
-class WorkingFolder(_Base):
+class WorkingFolder(BaseProvider):
     """The current folder."""
 
     name = "working folder"
@@ -164,7 +136,7 @@ class WorkingFolder(_Base):
         os.chdir(self._paths.real(state.decode("utf-8", "surrogateescape")))
 
 
-class ModulePath(_Base):
+class ModulePath(BaseProvider):
     """What the notebook changed in `sys.path`; entries from the start are kept by position."""
 
     name = "sys.path"
@@ -185,7 +157,7 @@ class ModulePath(_Base):
         sys.path[:] = [self._start[e] if isinstance(e, int) else self._paths.real(e) for e in entries]
 
 
-class WarningFilters(_Base):
+class WarningFilters(BaseProvider):
     """`warnings.filters`; libraries add to them when imported, which is not the notebook's doing."""
 
     name = "warnings filters"
@@ -229,11 +201,11 @@ def _find(module: str, qualname: str) -> Any:
     return found
 
 
-class PlotSettings(_Base):
+class PlotSettings(BaseProvider):
     """matplotlib's rcParams where they differ from its configuration file."""
 
     name = "matplotlib rcParams"
-    library = "matplotlib"
+    home = library = "matplotlib"
     hints = frozenset({"rcParams", "rc", "rcdefaults", "set_theme", "set_style", "use"})
 
     def ready(self) -> bool:
@@ -257,7 +229,7 @@ class PlotSettings(_Base):
             matplotlib.rcParams[key] = value
 
 
-class CompilerFlags(_Base):
+class CompilerFlags(BaseProvider):
     """`from __future__` statements stay in force for the cells that follow."""
 
     name = "future statements"
@@ -272,7 +244,7 @@ class CompilerFlags(_Base):
         self._compiler.flags = int(state)
 
 
-def default_providers(paths: Paths, compiler: Any) -> list[Provider]:
+def default_providers(paths: Paths, shell: Any) -> list[Provider]:
     """All of the above, with their baselines taken now."""
     return [
         PythonRandom(),
@@ -283,5 +255,16 @@ def default_providers(paths: Paths, compiler: Any) -> list[Provider]:
         ModulePath(paths),
         WarningFilters(),
         PlotSettings(),
-        CompilerFlags(compiler),
+        CompilerFlags(shell.compile),
+        Limits(),
+        FileMode(),
+        Locale(),
+        TimeZone(),
+        DecimalContext(),
+        NumpyErrors(),
+        NumpyPrinting(),
+        PandasDisplay(),
+        PandasOptions(),
+        PlotBackend(),
+        ShellSettings(shell),
     ]
