@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -57,6 +58,7 @@ class Session:
         self.observations = Observations()
         self.environments = Environments(options.environments)
         self._told: set[str] = set()
+        self._lock = threading.RLock()  # each manager may have a thread of its own
         self._environments: dict[tuple[bytes, str], Digest] = {}
         self._plain_reports: dict[bytes, Seen] = {}
 
@@ -70,6 +72,10 @@ class Session:
         identity
             As the session's, for the manager that it is submitted to.
         """
+        with self._lock:
+            return self._decide(spec, identity)
+
+    def _decide(self, spec: Spec, identity: Identity) -> Hit | Miss:
         self._note_inputs(spec)
         draft = draft_key(spec, identity, self.contents)
         if isinstance(draft, Unkeyed):
@@ -99,17 +105,23 @@ class Session:
 
     def reused(self, hit: Hit) -> None:
         """Tell the cell that the record served a task."""
-        self.journal.task_reused(hit.run)
+        with self._lock:
+            self.journal.task_reused(hit.run)
 
     def submitted(self, spec: Spec, miss: Miss, engine: str) -> Ticket:
         """Tell the cell that a task goes to an engine."""
-        self.journal.task_submitted(spec.name)
+        with self._lock:
+            self.journal.task_submitted(spec.name)
         named = self.observations.named(spec.command) if spec.kind == "command" else Seen()
         words = previews(spec, miss.draft, self.journal.namespace())
         return Ticket(spec, miss, engine, self.journal.cell_id(), time.time(), named, words)
 
     def returned(self, ticket: Ticket, back: Returned) -> TaskRun:
         """Record a task that the engine gave back."""
+        with self._lock:
+            return self._returned(ticket, back)
+
+    def _returned(self, ticket: Ticket, back: Returned) -> TaskRun:
         seen = self._seen(ticket, back)
         usable = not back.good or not (seen.hidden or seen.blind)
         key = self._final_key(ticket, back.good) if usable else None

@@ -183,6 +183,8 @@ def _input_text(source: Input, contents: Contents) -> str | Unkeyed:
             return Unkeyed(part)  # the engine says which input is missing
     if source.kind == "buffer":
         return digest_bytes(source.source() if callable(source.source) else source.source)
+    if source.kind == "content":
+        return str(source.source)
     if source.kind == "unknown":
         return Unkeyed(part, source.source)
     return f"{source.kind} {shorten(source.source)}"

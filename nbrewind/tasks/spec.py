@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 from nbrewind.record.model import Digest
 
-InputKind = Literal["file", "buffer", "url", "temp", "made", "unknown"]
+InputKind = Literal["file", "buffer", "content", "url", "temp", "made", "unknown"]
 OutputKind = Literal["file", "buffer", "temp"]
 
 
@@ -20,7 +20,8 @@ class Input:
     Parameters
     ----------
     kind
-        What `source` is: a local path, bytes or a function that returns them, a URL, the identity of the task
+        What `source` is: a local path, bytes or a function that returns them, the digest of the content, a URL
+        with what its server calls this version, the identity of the task
         that makes a temporary file (``key:output``), the identity of what a mini task makes, or the reason
         why nothing can be said.
     late

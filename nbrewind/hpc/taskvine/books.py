@@ -5,7 +5,7 @@ Each book hangs on its object under one private attribute, so that it lives and 
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from nbrewind.hpc.fitness import Probe
 from nbrewind.hpc.taskvine.attempts import Attempts
 from nbrewind.hpc.tickets import Hit, Ticket
+from nbrewind.tasks.urls import Content
 
 NAME = "_nbrewind"
 
@@ -91,7 +92,7 @@ class FileBook:
     Parameters
     ----------
     origin
-        For URLs and what mini tasks make: a function that returns the identity, or nothing.
+        For what mini tasks and services make: a function that returns the identity, or nothing.
     producer
         The task that makes this file, and the name it gives it there.
     key
@@ -104,6 +105,10 @@ class FileBook:
         Whether the engine keeps it on workers alone.
     recalled
         Whether it was such a file, and its recorded content stands in for it now.
+    known
+        Whether the engine was told of a task that takes or makes it.
+    content
+        What its server said of it when a task first took it: the engine does not ask again either.
     """
 
     origin: Callable[[], str] | None = None
@@ -114,6 +119,8 @@ class FileBook:
     pending: bool = False
     temp: bool = False
     recalled: bool = False
+    known: bool = False
+    content: Content | None = None
 
 
 @dataclass(slots=True)
@@ -137,6 +144,7 @@ class ManagerBook:
     functions: dict[Any, Any] = field(default_factory=dict)
     programs: dict[Any, Any] = field(default_factory=dict)
     served: int = 0
+    served_categories: Counter[str] = field(default_factory=Counter)
     cancelled: int = 0
     waiting_since: float = 0.0
     told_at: float = 0.0

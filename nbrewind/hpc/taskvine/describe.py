@@ -12,6 +12,7 @@ from nbrewind.hpc.taskvine.calls import Calls, call_name, library_parts
 from nbrewind.record.model import Digest
 from nbrewind.tasks.content import Contents
 from nbrewind.tasks.spec import Input, Output, Spec
+from nbrewind.tasks.urls import look_at
 
 _NAME = 80
 
@@ -77,7 +78,8 @@ class Describer:
             late = self._late(file) if book.pending else None
             return Input(remote, "buffer", lambda: self._cvine.vine_file_contents_as_bytes(file._file), late)
         if kind == self._cvine.VINE_URL:
-            return Input(remote, "url", file.source())
+            book.content = found = book.content or look_at(file.source())
+            return Input(remote, found.kind, found.text)
         return Input(remote, "unknown", "")
 
     def _late(self, file: Any) -> Callable[[], Digest]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
@@ -28,6 +29,7 @@ class LibraryPatches:
         describer: Describer,
     ) -> None:
         self._session, self._tasks, self._describer = session, tasks, describer
+        self._written: dict[str, tuple[Any, Any]] = {}
         patches.method(module.Manager, "create_library_from_functions", self._from_functions)
         patches.method(module.Manager, "install_library", self._install)
 
@@ -35,7 +37,14 @@ class LibraryPatches:
         def create(manager: Any, library_name: str, *function_list: Any, **options: Any) -> Any:
             functions = {function.__name__: self._parts(function) for function in function_list}
             shared = self._shared(options)
+            folder = _folder(manager, library_name, function_list, options)
+            if folder not in self._written:
+                _forget(folder)
+            before = _stamp(folder)
             library = original(manager, library_name, *function_list, **options)
+            if before is not None and before == _stamp(folder):
+                functions, shared = self._written.get(folder, (functions, shared))
+            self._written[folder] = functions, shared
             own = len(task_book(library).inputs)
             packed = options.get("add_env", True)
 
@@ -110,6 +119,34 @@ class LibraryPatches:
             return self._session.identity.function(function)
         except Undigestible as error:
             return error
+
+
+def _folder(manager: Any, name: str, functions: tuple[Any, ...], options: Mapping[str, Any]) -> str:
+    """Where the engine writes a library: one folder for all whose functions have the same source."""
+    from ndcctools.poncho.package_serverize import generate_library_hash
+
+    names = ("poncho_env", "init_command", "add_env", "exec_mode", "hoisting_modules", "library_context_info")
+    defaults: dict[str, Any] = {"add_env": True, "exec_mode": "fork"}
+    found = {each: options.get(each, defaults.get(each)) for each in names}
+    with suppress(Exception):  # whatever the engine will refuse, it says itself
+        digest = generate_library_hash(library_name=name, function_list=functions, **found)
+        return os.path.join(manager.cache_directory, "vine-library-cache", digest)
+    return ""
+
+
+def _forget(folder: str) -> None:
+    """Have the engine write a library anew that an earlier session left, with other values of its globals."""
+    with suppress(OSError):
+        os.unlink(os.path.join(folder, "library_code.py"))
+
+
+def _stamp(folder: str) -> tuple[int, int] | None:
+    """Tell whether the engine has written a library."""
+    try:
+        found = os.stat(os.path.join(folder, "library_info.clpk"))
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino
 
 
 def _checked(parts: Mapping[str, str] | Undigestible) -> Mapping[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from nbrewind.hpc.patching import Method, Patches
 from nbrewind.hpc.session import Session
-from nbrewind.hpc.taskvine.books import ManagerBook, Served, manager_book, task_book
+from nbrewind.hpc.taskvine.books import ManagerBook, Served, TaskBook, manager_book, task_book
 from nbrewind.hpc.taskvine.crew import Crew
 from nbrewind.hpc.taskvine.describe import Describer
 from nbrewind.hpc.taskvine.frozen import FrozenFunctions
@@ -51,6 +51,7 @@ class ManagerPatches:
         patches.method(manager, "empty", self._is_empty)
         patches.method(manager, "hungry", self._hungry)
         patches.getter(manager, "stats", self._stats)
+        patches.method(manager, "stats_category", self._stats_category)
         patches.method(manager, "cancel_by_task_id", self._cancel_by_task_id)
         patches.method(manager, "cancel_by_task_tag", self._cancel_by_task_tag)
         patches.method(manager, "cancel_all", self._cancel_all)
@@ -63,12 +64,21 @@ class ManagerPatches:
         self._session.journal.effect("manager")
         mine = task_book(task)
         if mine.submitted:
-            return int(self._submit(manager, task))  # the engine's own refusal
+            return self._submit_twice(manager, task, mine)
+        self._check_library(manager, task)
         spec = self._describer.spec(task, book, manager)
         decision = self._session.decide(spec, FrozenFunctions(self._session.identity, manager, task, book))
         if isinstance(decision, Hit):
             return self._serve(manager, task, book, decision)
         return self._run(manager, task, book, spec, decision)
+
+    def _submit_twice(self, manager: Any, task: Any, mine: TaskBook) -> int:
+        """Refuse a task that was submitted before, as the engine does; it knows nothing of served ones."""
+        if mine.served is None or mine.again:
+            return int(self._submit(manager, task))
+        task.manager = manager
+        task.submit_finalize()
+        raise ValueError("invalid task description")
 
     def _serve(self, manager: Any, task: Any, book: ManagerBook, hit: Hit) -> int:
         number = int(self._cvine.vine_set_task_id_min(manager._taskvine, 0))
@@ -78,7 +88,6 @@ class ManagerPatches:
         mine.submitted = True
         mine.served = it = Served(task_id, number, hit, task.tag)
         task.manager = manager
-        self._check_library(manager, task)
         self._results.place(manager, task, hit)
         manager._task_table[number] = task
         book.hits[task_id] = task
@@ -88,10 +97,13 @@ class ManagerPatches:
         return task_id
 
     def _check_library(self, manager: Any, task: Any) -> None:
-        """Refuse a call of a library that is not installed, as the engine does."""
+        """Refuse a call of a library that is not installed, as the engine does.
+
+        It forgets a removed library only when a worker is connected, and none may be.
+        """
         if self._describer.calls.is_library_call(task):
             name = task.get_library_required()
-            if not manager.check_library_exists(name):
+            if name not in manager._library_table or not manager.check_library_exists(name):
                 raise ValueError(f"invalid library name '{name}'")
 
     def _run(self, manager: Any, task: Any, book: ManagerBook, spec: Any, miss: Miss) -> int:
@@ -180,6 +192,7 @@ class ManagerPatches:
         self._forget_tag(book, it)
         it.pending = False
         book.served += 1
+        book.served_categories[task.category] += 1
         manager._task_table.pop(it.number, None)
         manager._update_status_display(force=not book.hits)
         return task
@@ -285,6 +298,18 @@ class ManagerPatches:
             found.tasks_with_results += len(book.hits)
             found.tasks_done += book.served
             found.tasks_cancelled += book.cancelled
+            return found
+
+        return stats
+
+    def _stats_category(self, original: Method) -> Method:
+        def stats(manager: Any, category: str) -> Any:
+            found, book = original(manager, category), manager_book(manager)
+            waiting = sum(task.category == category for task in book.hits.values())
+            done = book.served_categories[category]
+            found.tasks_submitted += waiting + done
+            found.tasks_with_results += waiting
+            found.tasks_done += done
             return found
 
         return stats

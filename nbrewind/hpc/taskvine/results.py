@@ -80,15 +80,9 @@ class Results:
                 self._hold(manager, mount.file, buffers[mount.remote])
         if isinstance(task, self._module.PythonTask):
             self._calls.remember(task, book)
-            self._place_result(manager, task, hit)
-
-    def _place_result(self, manager: Any, task: Any, hit: Hit) -> None:
-        """Make the file of a result where somebody may ask for it."""
-        if task._tmp_output_enabled:
-            task._output_file = manager.declare_temp()
-            self._produced(task._output_file, task, "output", hit.key.digest)
-        elif self._calls.is_library_call(task):
-            task._output_file = manager.declare_buffer(hit.output)
+            if task._tmp_output_enabled:
+                task._output_file = manager.declare_temp()
+                self._produced(task._output_file, task, "output", hit.key.digest)
 
     def _produced(self, file: Any, task: Any, remote: str, key: str) -> FileBook:
         mine = file_book(file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -29,7 +30,8 @@ def patch_getters(patches: Patches, module: ModuleType) -> None:
         patches.getter(module.Task, name, _answering(answer))
     patches.getter(module.Task, "id", _id)
     patches.getter(module.Task, "output", _answering(_stdout))
-    patches.getter(module.PythonTask, "output", _python_output)
+    patches.getter(module.PythonTask, "output", _loading(_result))
+    patches.getter(module.FunctionCall, "output", _loading(_answer))
     patches.getter(module.PythonTask, "output_file", _output_file)
     patches.method(module.Task, "get_metric", _metric)
 
@@ -59,18 +61,24 @@ def _stdout(it: Served) -> str | None:
     return None if it.cancelled else it.hit.stdout
 
 
-def _python_output(original: Method) -> Method:
-    def output(task: Any) -> Any:
-        it = served(task)
-        if it is not None and not task._output_loaded and not task._tmp_output_enabled and task.successful():
-            task._output = _load(it, task._serialize_output)
-            task._output_loaded = True
-        return original(task)
+def _loading(load: Callable[[Served, bool], Any]) -> Callable[[Method], Method]:
+    """Load a recorded result when it is asked for, and leave the rest to the engine's own getter."""
 
-    return output
+    def make(original: Method) -> Method:
+        def output(task: Any) -> Any:
+            it = served(task)
+            loaded = it is None or task._output_loaded or task._tmp_output_enabled
+            if it is not None and not loaded and task.successful():
+                task._output = load(it, task._serialize_output)
+                task._output_loaded = True
+            return original(task)
+
+        return output
+
+    return make
 
 
-def _load(it: Served, serialized: bool) -> Any:
+def _result(it: Served, serialized: bool) -> Any:
     """Unpickle a recorded result; as in the engine, what cannot be loaded is the exception that says so."""
     data = it.hit.output
     if data is None or not serialized:
@@ -79,6 +87,12 @@ def _load(it: Served, serialized: bool) -> Any:
         return cloudpickle.loads(data)
     except Exception as error:  # noqa: BLE001 - the engine's own contract for results
         return error
+
+
+def _answer(it: Served, serialized: bool) -> Any:
+    """Take what a library answered apart, as the engine does."""
+    answer = _result(it, serialized)
+    return (answer["Result"] if answer["Success"] else answer["Reason"]) if type(answer) is dict else answer
 
 
 def _output_file(original: Method) -> Method:

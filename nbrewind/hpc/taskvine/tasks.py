@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from nbrewind.hpc.patching import Method, Patches
-from nbrewind.hpc.taskvine.books import NAME, Mount, TaskBook, task_book
+from nbrewind.hpc.taskvine.books import NAME, Mount, TaskBook, file_book, task_book
 
 _PACKAGES = ("add_environment", "add_execution_context", "add_poncho_package", "add_starch_package")
 
@@ -43,9 +43,11 @@ class TaskPatches:
         """
         book = task_book(task)
         for mount in book.inputs[book.told_inputs :]:
+            file_book(mount.file).known = True
             self._add_input(task, mount.file, mount.remote, *mount.args, **mount.kwargs)
         for mount in book.outputs[book.told_outputs :]:
             if not temps or mount.file.type() == self._cvine.VINE_TEMP:
+                file_book(mount.file).known = True
                 self._add_output(task, mount.file, mount.remote, *mount.args, **mount.kwargs)
         book.told_inputs, book.told_outputs = len(book.inputs), len(book.outputs)
         book.direct = True
@@ -59,6 +61,7 @@ class TaskPatches:
             if book.direct and not outputs:
                 self.need(task, file)
             if book.direct or not valid or (outputs and file.type() not in types):
+                file_book(file).known = True
                 return original(task, file, remote_name, *args, **kwargs)
             mounts = book.outputs if outputs else book.inputs
             mounts.append(Mount(file, remote_name, args, kwargs))
