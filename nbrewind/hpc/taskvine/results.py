@@ -246,11 +246,19 @@ def _machine(task: Any, manager: ManagerBook) -> dict[str, Any]:
         return {}
     if address not in manager.machines:
         found: dict[str, Any] = {"host": task.hostname or ""}
-        for worker in task.manager.status("workers"):
+        for worker in _workers(task.manager):
             if worker.get("addrport") == address:
                 found |= {ours: worker[theirs] for theirs, ours in _WORKER.items() if theirs in worker}
         manager.machines[address] = found
     return manager.machines[address]
+
+
+def _workers(manager: Any) -> list[dict[str, Any]]:
+    """Ask the engine for its workers; its answer is no JSON while some commands run there."""
+    try:
+        return list(manager.status("workers"))
+    except ValueError:
+        return []
 
 
 def _note(resources: dict[str, float], group: str, found: Any, names: tuple[str, ...]) -> None:
