@@ -33,6 +33,8 @@ class Silent:
     def note(self, text: str) -> None:
         self.notes.append(text)
 
+    def tasks(self, tallies: Any) -> None: ...
+
 
 class Lab:
     """One notebook in a folder of its own; `cells` maps identifiers to source, in order."""

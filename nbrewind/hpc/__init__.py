@@ -75,6 +75,7 @@ def cell_finished() -> None:
         for engine in _installed.engines:
             engine.cell_finished()
         _installed.session.failures.flush()
+        _installed.session.pace.cell_finished()
 
 
 def shutdown() -> None:

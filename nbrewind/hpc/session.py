@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nbrewind.errors import NbrewindError
 from nbrewind.hpc.failures import Failures
 from nbrewind.hpc.fitness import unfit
+from nbrewind.hpc.pace import Pace
 from nbrewind.hpc.tickets import Hit, Miss, Returned, Ticket
 from nbrewind.record.model import Digest, FileWrite, TaskRun
 from nbrewind.tasks.content import Contents
@@ -55,6 +56,7 @@ class Session:
         self.memo, self.journal, self.options = memo, journal, options
         self.identity, self.contents = identity, contents
         self.failures = Failures(journal)
+        self.pace = Pace(journal)
         self.observations = Observations()
         self.environments = Environments(options.environments)
         self._told: set[str] = set()

@@ -10,6 +10,7 @@ from typing import Any
 from nbrewind import __version__
 from nbrewind.errors import NbrewindError, RebuildError
 from nbrewind.kernels.asking import refusal
+from nbrewind.kernels.live_line import LiveLine
 from nbrewind.kernels.looks import LookedAtKernel
 from nbrewind.kernels.outputs import OutputTap, flush, payload_of, with_payload
 from nbrewind.kernels.quiet_line import display_message, executed_line, restored_line
@@ -30,6 +31,7 @@ class RecordingKernel(LookedAtKernel):
         super().__init__(**kwargs)
         self._settings = settings_from(self.kind)
         self._tap = OutputTap(self.session, self.iopub_thread)
+        self._live = LiveLine(self, self._tap, quiet=self._settings.quiet)
         self._nbrewind: Any = None
         self._failed_session: Any = None
         self._trouble: list[str] = []
@@ -49,7 +51,7 @@ class RecordingKernel(LookedAtKernel):
         from nbrewind.kernels.session import Session
 
         try:
-            self._nbrewind = Session(self.shell, self._settings, self._notify)
+            self._nbrewind = Session(self.shell, self._settings, self._notify, self._live.show)
             self._nbrewind.install()
         except Exception as error:
             self._nbrewind = None
@@ -247,6 +249,7 @@ class RecordingKernel(LookedAtKernel):
             except Exception as error:  # noqa: BLE001 - what the cell did stands, whatever is wrong here
                 self._give_up(error)
                 report = None
+            self._live.end()
         if report is None:
             return reply
         new = all(reason.kind == "new" for reason in miss.because)

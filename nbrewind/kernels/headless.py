@@ -10,7 +10,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,9 +21,11 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 
 from nbrewind.errors import EngineMissing, KernelFailed, UsageError, WorkersMissing, WorkersUnfit
 from nbrewind.kernels.asking import FLUSH, REFUSAL, answer_in, check_refusal
+from nbrewind.kernels.live_line import PROGRESS
 from nbrewind.kernels.notebooks import apply_parameters, check_cells, code_cells, read_notebook
 from nbrewind.kernels.private import private_manager
 from nbrewind.kernels.settings import Settings
+from nbrewind.tasks.tally import Tally
 
 
 class Progress(Protocol):
@@ -40,6 +42,9 @@ class Progress(Protocol):
 
     def note(self, text: str) -> None:
         """Something that the user should know."""
+
+    def tasks(self, tallies: Sequence[Tally]) -> None:
+        """How the tasks of the cell that runs stand; empty: they need no more watching."""
 
 
 @define
@@ -158,6 +163,13 @@ class _Client(NotebookClient):
     def interrupted(self) -> bool:
         """Whether a signal ended the run."""
         return self._interrupted
+
+    def process_message(self, msg: Any, cell: Any, cell_index: int) -> Any:
+        """Called by nbclient for everything that a cell shows."""
+        if msg["msg_type"] == PROGRESS:
+            self._progress.tasks([Tally(**tally) for tally in msg["content"]["tallies"]])
+            return None
+        return super().process_message(msg, cell, cell_index)
 
     def set_reply(self, cell: Any, cell_index: int, execute_reply: Any) -> None:
         """Called by nbclient when a cell's reply has come, also that of a failed cell."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from attrs import evolve
 
 from nbrewind.cells.files import FilesWatch
 from nbrewind.record.model import TaskCount, TaskRun
+from nbrewind.tasks.tally import Tally
 
 
 class CellJournal:
@@ -22,17 +23,26 @@ class CellJournal:
         Where files that tasks read and write are noted.
     notify
         Shows one line to the user.
+    progress
+        Shows how tasks stand.
     fresh
         Whether tasks run although the record holds them.
     """
 
     def __init__(
-        self, namespace: dict[str, Any], files: FilesWatch, notify: Callable[[str], None], *, fresh: bool
+        self,
+        namespace: dict[str, Any],
+        files: FilesWatch,
+        notify: Callable[[str], None],
+        progress: Callable[[Sequence[Tally]], None],
+        *,
+        fresh: bool,
     ) -> None:
         self.fresh = fresh
         self._namespace = namespace
         self._files = files
         self._notify = notify
+        self._progress = progress
         self._cell = ""
         self._counts: dict[str, TaskCount] = {}
         self._effects: set[str] = set()
@@ -93,6 +103,10 @@ class CellJournal:
     def notice(self, text: str) -> None:
         """One readable line for the user."""
         self._notify(text)
+
+    def progress(self, tallies: Sequence[Tally]) -> None:
+        """How the tasks of the cell's managers stand."""
+        self._progress(tallies)
 
     def _add(self, **more: int) -> None:
         count = self._counts.get(self._cell, TaskCount())

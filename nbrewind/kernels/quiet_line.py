@@ -9,7 +9,7 @@ from typing import Any
 from nbrewind.plan.sentences import sentences
 from nbrewind.record.model import Reason, TaskCount
 
-_STYLE = "color:var(--jp-ui-font-color2,#777);font-size:85%;font-family:var(--jp-ui-font-family,sans-serif)"
+STYLE = "color:var(--jp-ui-font-color2,#777);font-size:85%;font-family:var(--jp-ui-font-family,sans-serif)"
 
 
 def duration(seconds: float) -> str:
@@ -46,7 +46,7 @@ def display_message(text: str, action: str) -> dict[str, Any]:
     return {
         "data": {
             "text/plain": f"[nbrewind] {text}",
-            "text/html": f'<div style="{_STYLE}">↺ {html.escape(text)}</div>',
+            "text/html": f'<div style="{STYLE}">↺ {html.escape(text)}</div>',
         },
         "metadata": {"nbrewind": {"action": action}},
         "transient": {},

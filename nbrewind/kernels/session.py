@@ -9,7 +9,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
@@ -35,6 +35,7 @@ from nbrewind.record.model import CellRun, Covariable, Digest, Evidence, Reason,
 from nbrewind.state import Analyser, Loader, describe
 from nbrewind.state.describe import type_name
 from nbrewind.tasks.memo import RecordMemo
+from nbrewind.tasks.tally import Tally
 
 _NO_OUTPUTS: bytes = b"[]"
 
@@ -103,6 +104,8 @@ class Session:
         Of this kernel.
     notify
         Shows one line to the user.
+    progress
+        Shows how tasks stand.
 
     Raises
     ------
@@ -110,7 +113,13 @@ class Session:
         The record cannot be used.
     """
 
-    def __init__(self, shell: Any, settings: Settings, notify: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        shell: Any,
+        settings: Settings,
+        notify: Callable[[str], None],
+        progress: Callable[[Sequence[Tally]], None] = lambda tallies: None,
+    ) -> None:
         self.shell = shell
         self.settings = settings
         self.recording = Recording(settings, notify)
@@ -119,7 +128,7 @@ class Session:
         loader = Loader(self.recording.record, shell.user_ns)
         self.variables = Variables(shell.user_ns, dict(shell.user_ns_hidden), self.analyser, loader)
         self.observer = Observer(self.variables, paths, self.recording.files, shell)
-        self.journal = CellJournal(shell.user_ns, self.observer.files, notify, fresh=settings.fresh)
+        self.journal = CellJournal(shell.user_ns, self.observer.files, notify, progress, fresh=settings.fresh)
         self.steps: list[Step] = []
         self.history = History(shell)
         self._now = Now(self.observer, self.history.digest)

@@ -1,17 +1,22 @@
-"""How a headless run shows that it goes on: a live line in a terminal, plain lines in a log."""
+"""How a headless run shows that it goes on: bars in a terminal, plain lines in a log."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.status import Status
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from nbrewind.plan.sentences import sentences
 from nbrewind.record.model import Reason
 from nbrewind.report.text import action, seconds
+from nbrewind.tasks.tally import Tally
+
+INTERVAL = 60.0
+"""Seconds between two lines about tasks in a log."""
 
 
 class ConsoleProgress:
@@ -23,28 +28,62 @@ class ConsoleProgress:
         Where it goes; standard error, so that ``--json`` has standard output to itself.
     quiet
         Show notes only.
+    clock
+        Seconds.
     """
 
-    def __init__(self, console: Console, *, quiet: bool = False) -> None:
-        self._console = console
-        self._quiet = quiet
-        self._total = 0
-        self._status: Status | None = None
-        self._started = 0.0
+    def __init__(
+        self, console: Console, *, quiet: bool = False, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._console, self._quiet, self._clock = console, quiet, clock
+        self._total = self._index = 0
+        self._bars: Progress | None = None
+        self._cells: TaskID | None = None
+        self._managers: dict[str, TaskID] = {}
+        self._told = clock()
 
     def begin(self, total: int) -> None:
         """So many code cells will be looked at."""
         self._total = total
         if self._console.is_terminal and not self._quiet:
-            self._status = self._console.status("starting the kernel")
-            self._status.start()
+            columns = (BarColumn(20), TextColumn("{task.description}"))
+            self._bars = Progress(*columns, console=self._console, transient=True)
+            self._cells = self._bars.add_task("starting the kernel", total=total)
+            self._bars.start()
 
     def cell(self, index: int, source: str) -> None:
         """A code cell is being looked at now."""
-        self._started = time.perf_counter()
-        if self._status is not None:
+        self._index, self._told = index, self._clock()
+        if self._bars is not None and self._cells is not None:
             first = next((line.strip() for line in source.splitlines() if line.strip()), "")
-            self._status.update(f"cell {index} of {self._total}: [dim]{_plain(first)}")
+            text = f"cell {index} of {self._total}: [dim]{_plain(first)}"
+            self._bars.update(self._cells, completed=index, description=text)
+
+    def tasks(self, tallies: Sequence[Tally]) -> None:
+        """How the tasks of the cell that runs stand; empty: they need no more watching."""
+        if self._bars is not None:
+            self._draw(self._bars, tallies)
+        elif tallies and not self._quiet and self._clock() - self._told >= INTERVAL:
+            self._told = self._clock()
+            for tally in tallies:
+                self._console.print(
+                    f"  cell {self._index:>3}  {_stand(tally)}", highlight=False, soft_wrap=True, markup=False
+                )
+
+    def _draw(self, bars: Progress, tallies: Sequence[Tally]) -> None:
+        """A bar a manager."""
+        names = {tally.manager for tally in tallies}
+        for gone in self._managers.keys() - names:
+            bars.remove_task(self._managers.pop(gone))
+        for tally in tallies:
+            if tally.manager not in self._managers:
+                self._managers[tally.manager] = bars.add_task("")
+            bars.update(
+                self._managers[tally.manager],
+                total=tally.total,
+                completed=tally.finished,
+                description=escape(_stand(tally)),
+            )
 
     def done(self, entry: dict[str, Any]) -> None:
         """A cell is done with."""
@@ -65,10 +104,19 @@ class ConsoleProgress:
         self._console.print(f"[yellow]note:[/] {escape(text)}", highlight=False, soft_wrap=True)
 
     def close(self) -> None:
-        """Take the live line away."""
-        if self._status is not None:
-            self._status.stop()
-            self._status = None
+        """Take the bars away."""
+        if self._bars is not None:
+            self._bars.stop()
+            self._bars = None
+
+
+def _stand(tally: Tally) -> str:
+    """How the tasks of a manager stand, in one line."""
+    text = (
+        f"tasks: {tally.reused} reused, {tally.done} done, {tally.running} running, {tally.waiting} waiting, "
+        f"{tally.failed} failed; {tally.workers} worker{'s' * (tally.workers != 1)}"
+    )
+    return text + (f", about {seconds(tally.left)} left" if tally.left else "")
 
 
 _FIELDS = ("kind", "name", "before", "after", "run")

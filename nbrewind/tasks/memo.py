@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 from nbrewind.errors import RecordBroken
 from nbrewind.record.model import Digest, Run, TaskRun
+from nbrewind.tasks.tally import Tally
 
 
 class Memo(Protocol):
@@ -83,6 +84,10 @@ class Journal(Protocol):
 
     def notice(self, text: str) -> None:
         """Show one readable line to the user."""
+        ...
+
+    def progress(self, tallies: Sequence[Tally]) -> None:
+        """Show how the tasks of the cell's managers stand, in place of what was shown before."""
         ...
 
 

@@ -10,6 +10,7 @@ from types import ModuleType
 
 from nbrewind.hpc.patching import Patches
 from nbrewind.hpc.session import Session
+from nbrewind.hpc.taskvine.books import manager_book
 from nbrewind.hpc.taskvine.crew import Crew
 from nbrewind.hpc.taskvine.describe import Describer
 from nbrewind.hpc.taskvine.files import FilePatches
@@ -42,6 +43,7 @@ class TaskVine:
         """Record what came back and was not asked for."""
         for manager in self._crew.managers():
             self._managers.collect(manager)
+            self._crew.show_last(manager, manager_book(manager))
 
     def uninstall(self) -> None:
         """Put the engine's classes back as they were."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nbrewind.hpc.fitness import Probe
+from nbrewind.hpc.pace import Estimate
 from nbrewind.hpc.taskvine.attempts import Attempts
 from nbrewind.hpc.tickets import Hit, Ticket
 from nbrewind.tasks.urls import Content
@@ -146,6 +147,9 @@ class ManagerBook:
     served: int = 0
     served_categories: Counter[str] = field(default_factory=Counter)
     cancelled: int = 0
+    done: int = 0
+    failed: int = 0
+    estimate: Estimate = field(default_factory=Estimate)
     waiting_since: float = 0.0
     told_at: float = 0.0
     idle_waits: int = 0

@@ -14,6 +14,7 @@ from nbrewind.hpc.patching import Method, Patches
 from nbrewind.hpc.session import Session
 from nbrewind.hpc.taskvine.books import NAME, ManagerBook, manager_book
 from nbrewind.hpc.taskvine.factories import FactoryBook, describe_factory, factory_book, serves
+from nbrewind.tasks.tally import Tally
 
 _PATIENCE = 2
 _REPEAT = 5
@@ -113,6 +114,33 @@ class Crew:
             book.told_at = waited
             self._session.journal.notice(self._complaint(manager, book, waited))
 
+    def show(self, manager: Any, book: ManagerBook, *, returned: bool = False) -> None:
+        """Show the user how the tasks of a manager stand, if it is time to.
+
+        With `returned`, one more than the engine counts was running until just now.
+        """
+        if self._session.pace.due():
+            self._session.pace.show(self._tally(manager, book, int(returned)))
+
+    def show_last(self, manager: Any, book: ManagerBook) -> None:
+        """Show how they stand when the cell ends, if it was shown anything of them."""
+        if self._session.pace.shows(_label(manager)):
+            self._session.pace.show(self._tally(manager, book))
+
+    def _tally(self, manager: Any, book: ManagerBook, more: int = 0) -> Tally:
+        stats, out = self._stats(manager), len(book.tickets)
+        running = min(stats.tasks_on_workers + more, out)
+        return Tally(
+            manager=_label(manager),
+            reused=book.served + len(book.hits),
+            done=book.done,
+            failed=book.failed,
+            running=running,
+            waiting=out - running,
+            workers=stats.workers_connected,
+            left=book.estimate.seconds(out),
+        )
+
     def check(self, manager: Any, book: ManagerBook, task: Any) -> None:
         """Let the cell fail, once, when no worker can run the notebook's Python tasks; `task` is not lost.
 
@@ -183,3 +211,8 @@ class Crew:
                 return path or default
 
         return find
+
+
+def _label(manager: Any) -> str:
+    """What a person knows a manager by."""
+    return str(manager.name or f"on port {manager.port}")

@@ -116,6 +116,7 @@ class ManagerPatches:
         mine.submitted = True
         ticket = self._session.submitted(spec, miss, "taskvine")
         book.tickets[number] = ticket
+        self._crew.show(manager, book)
         book.waiting_since = book.waiting_since or time.monotonic()
         self._results.expect(manager, task, ticket)
         if not book.shift:
@@ -193,6 +194,7 @@ class ManagerPatches:
         it.pending = False
         book.served += 1
         book.served_categories[task.category] += 1
+        self._crew.show(manager, book)
         manager._task_table.pop(it.number, None)
         manager._update_status_display(force=not book.hits)
         return task
@@ -216,6 +218,7 @@ class ManagerPatches:
             left = SLICE if end is None else max(0, min(SLICE, round(end - time.monotonic())))
             started = time.monotonic()
             task = wait(left)
+            self._crew.show(manager, book, returned=task is not None)
             if task is not None:
                 mine = self._came_back(task, book)
                 if mine:

@@ -154,6 +154,9 @@ class Results:
         ticket.recorded = True
         back = self._returned(task, ticket, manager)
         run = self._session.returned(ticket, back)
+        manager.estimate.one_came_back()
+        manager.done += run.status == "done"
+        manager.failed += run.status == "failed"
         files = {file.path: file.digest for file in run.files}
         for mount in task_book(task).outputs:
             mine = file_book(mount.file)

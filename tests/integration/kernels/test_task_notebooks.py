@@ -198,3 +198,27 @@ def test_unchanged_without_the_engine(audited, tmp_path):
     audited.edit(show="print('only this', len(results))")
     done = subprocess.run(command, cwd=audited.folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_live_line_is_drawn_anew_and_no_part_of_the_record(tmp_path):
+    from nbrewind.record.store import Record
+    from tests.integration.kernels.clients import Live
+
+    with Live("nbrewind-audit", tmp_path) as live:
+        live.run(NOTEBOOK["imports"] + "\n" + NOTEBOOK["manager"], "make")
+        submit = (
+            "for s in (3, 0): m.submit(vine.Task(f'sleep {s}'))\nwhile not m.empty(): m.wait(5)\nprint('all')"
+        )
+        shown = live.run(submit, "go")
+        quick = live.run("m.submit(vine.Task('true'))\nm.wait(9);", "quick")
+    assert shown.actions[0] == "running"
+    assert shown.actions[-1] == "tasks"
+    kinds = [kind for kind, content in shown.messages if "nbrewind" in content.get("metadata", {})]
+    assert kinds[0] == "display_data"
+    assert set(kinds[1:]) == {"update_display_data"}
+    assert "1 running" in "".join(shown.lines)
+    assert shown.lines[-1].endswith("2 done")
+    assert quick.lines == []
+    with Record.open(tmp_path / "notebook.nbrewind") as record:
+        (outputs,) = [cell.outputs for cell in record.cells(record.run("last").id) if cell.cell_id == "go"]
+        assert b"nbrewind" not in record.blob(outputs)

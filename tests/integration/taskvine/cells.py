@@ -21,7 +21,7 @@ class Journal:
     def __init__(self, fresh):
         self.fresh, self.cell = fresh, "c0"
         self.counts, self.notices, self.reads, self.writes, self.effects = Counter(), [], set(), set(), set()
-        self.runs = []
+        self.runs, self.tallies = [], []
 
     def cell_id(self):
         return self.cell
@@ -50,6 +50,11 @@ class Journal:
 
     def notice(self, text):
         self.notices.append(text)
+
+    def progress(self, tallies):
+        self.tallies.append(
+            [[one.reused, one.done, one.failed, one.running, one.waiting, one.workers] for one in tallies]
+        )
 
 
 def record_text(folder, digest):
@@ -81,6 +86,7 @@ def run(record_folder, cells, options):
     report |= {
         **{name: journal.counts[name] for name in ("reused", "submitted", "done", "failed", "cancelled")},
         "notices": journal.notices,
+        "tallies": journal.tallies,
         "reads": sorted(journal.reads),
         "writes": sorted(journal.writes),
         "effects": sorted(journal.effects),

@@ -46,7 +46,7 @@ class FakeJournal:
     fresh = False
 
     def __init__(self):
-        self.counts, self.notices, self.reads, self.writes = Counter(), [], [], []
+        self.counts, self.notices, self.reads, self.writes, self.tallies = Counter(), [], [], [], []
 
     def cell_id(self):
         return "cell-1"
@@ -74,6 +74,9 @@ class FakeJournal:
 
     def notice(self, text):
         self.notices.append(text)
+
+    def progress(self, tallies):
+        self.tallies.append(tallies)
 
 
 class FakeIdentity:
