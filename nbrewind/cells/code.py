@@ -26,7 +26,7 @@ _FRAME_READERS = frozenset(
 _TAME_MAGICS = frozenset(
     """alias autosave bookmark capture cd colors conda config debug dirs doctest_mode echo env html
     javascript js latex ls magic man markdown matplotlib mkdir more mv notebook nbrewind page
-    pastebin pinfo pip popd pprint precision prun psource pushd pwd rm rmdir set_env svg system sx
+    pastebin pinfo pip popd pprint precision prun psource pushd pwd rewind rm rmdir set_env svg system sx
     time timeit unalias writefile""".split()
 )
 _WORDY_CALLS = frozenset(

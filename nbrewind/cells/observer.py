@@ -87,6 +87,12 @@ class Observer:
         self.files.start()
         self._names.start(own_file)
 
+    def begin_again(self) -> None:
+        """The notebook's state went elsewhere while the cell runs: what it left counts from here."""
+        self.ambient.settle()
+        self._before = self.variables.versions()
+        self.variables.begin()
+
     def end(self) -> Observation:
         """The cell has run."""
         self._names.stop()

@@ -15,6 +15,7 @@ _HOME_CONFIG = tuple(
     """.cache .config .ipython .jupyter .local/lib .local/share/jupyter .matplotlib .npm .ssh .astropy .keras .conda
     .mamba .pyenv""".split()
 )
+_OWN_CODE = Path(__file__).parents[1]
 _ENGINE_LOGS = ("vine-run-info", "workqueue-run-info")
 
 
@@ -32,7 +33,7 @@ class Paths:
     def __init__(self, base: Path, excluded: tuple[Path, ...] = ()) -> None:
         self.base = os.path.realpath(base)
         self.home = os.path.realpath(os.path.expanduser("~"))
-        self._excluded = tuple(os.path.realpath(path) + os.sep for path in excluded)
+        self._excluded = tuple(os.path.realpath(path) + os.sep for path in (*excluded, _OWN_CODE))
         self._environment = tuple(_environment_folders())
         folders = {path for path in sys.path if os.path.basename(path) in ("site-packages", "dist-packages")}
         self._libraries = tuple(os.path.realpath(path) + os.sep for path in folders)

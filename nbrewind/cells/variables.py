@@ -109,6 +109,15 @@ class Variables:
         """Variables whose values are not at hand."""
         return frozenset(self._lazy)
 
+    def saved_version(self, name: str) -> Covariable:
+        """The version under which the value of a variable is saved, with all names that it was saved with."""
+        return self._saved_as[name]
+
+    def is_saved(self, name: str) -> bool:
+        """Whether the value of a variable can be loaded here."""
+        saved = self._saved_as[name]
+        return not saved.opaque and self._loader.can_load(saved)
+
     def is_own(self, name: str) -> bool:
         """Whether a name in the namespace is the notebook's rather than IPython's."""
         if (name.startswith("__") and name.endswith("__")) or is_history(name):
@@ -148,6 +157,10 @@ class Variables:
             return None
         self._before, self._known = self._known, now
         return self.settle((), ())
+
+    def begin_anew(self) -> None:
+        """Count what is bound already as bound since the last cell, where watching begins in the middle."""
+        self._known = {}
 
     # -- around a cell that runs
 
@@ -320,6 +333,31 @@ class Variables:
             if self._saved_as.get(name) == saved and name in values:
                 self.namespace[name] = self._known[name] = values[name]
                 self._lazy.discard(name)
+
+    # -- going elsewhere for good
+
+    def go_to(self, versions: Versions, *, keep: bool) -> None:
+        """Take on all versions of another moment; values stay where they are saved until something needs them.
+
+        Parameters
+        ----------
+        versions
+            Of that moment.
+        keep
+            Leave values in place that have the same version there: nothing has changed them since they got it.
+        """
+        same = {
+            name
+            for name, held in versions.current.items()
+            if keep
+            and self._current.get(name) == held
+            and self._saved_as.get(name) == versions.saved_as.get(name)
+        }
+        for name in [name for name in self.namespace if name not in same and self.is_own(name)]:
+            del self.namespace[name]
+        self._current, self._saved_as = dict(versions.current), dict(versions.saved_as)
+        self._lazy = (self._lazy & same) | (self._current.keys() - same)
+        self._known = self._own_values()
 
     # -- going back for a while
 

@@ -10,6 +10,7 @@ from typing import Any
 from nbrewind import __version__
 from nbrewind.errors import NbrewindError, RebuildError
 from nbrewind.kernels.asking import refusal
+from nbrewind.kernels.cells import cell_of
 from nbrewind.kernels.live_line import LiveLine
 from nbrewind.kernels.looks import LookedAtKernel
 from nbrewind.kernels.outputs import OutputTap, flush, payload_of, with_payload
@@ -47,9 +48,11 @@ class RecordingKernel(LookedAtKernel):
 
     def _open_session(self) -> None:
         """Open the record; a kernel without one still runs every cell, and says why at the first."""
+        from nbrewind.kernels import magics
         from nbrewind.kernels.rebuild import Rebuilder
         from nbrewind.kernels.session import Session
 
+        magics.install(self.shell, self._rewinder)
         try:
             self._nbrewind = Session(self.shell, self._settings, self._notify, self._live.show)
             self._nbrewind.install()
@@ -137,7 +140,7 @@ class RecordingKernel(LookedAtKernel):
                 self._report = {"warnings": self._warnings}
                 self._warnings = []
             return reply
-        cell = _cell_of(code, "" if silent else cell_id, cell_meta)
+        cell = cell_of(code, "" if silent else cell_id, cell_meta)
         self._console = cell_id is None and allow_stdin
         self._nesting += 1
         try:
@@ -240,7 +243,7 @@ class RecordingKernel(LookedAtKernel):
         ok, payload = False, []
         try:
             reply: dict[str, Any] = await super().do_execute(cell.source, silent, **arguments)
-            ok = reply["status"] == "ok" or "raises-exception" in cell.tags
+            ok = reply["status"] == "ok" or cell.may_fail
             payload = reply["payload"]
         finally:
             outputs = with_payload(self._tap.stop(), payload)
@@ -285,31 +288,15 @@ class RecordingKernel(LookedAtKernel):
 
     async def _run_unseen(self, source: str, shows: bool) -> tuple[BaseException | None, Any]:
         """Run code in the notebook's namespace with its outputs held back; `shows`: evaluate its last value."""
-        shell = self.shell
-        self._tap.mute(True)
-        number, outputs = shell.execution_count, dict(shell.user_ns["_oh"])
-        try:
-            result = await shell.run_cell_async(
-                source, store_history=False, silent=not shows, transformed_cell=shell.transform_cell(source)
-            )
-            shell.events.trigger("post_execute")
-        finally:
-            self._tap.mute(False)
-        if shows:
-            shell.user_ns["_oh"].clear()
-            shell.user_ns["_oh"].update(outputs)
-            shell.user_ns.pop(f"_{number}", None)
-            self._nbrewind.history.settle()
-        return result.error_before_exec or result.error_in_exec, result.result
+        from nbrewind.kernels.unseen import run_unseen
 
+        return await run_unseen(self.shell, self._tap, self._nbrewind.history, source, shows)
 
-def _cell_of(code: str, cell_id: str | None, meta: Any) -> Any:
-    from nbrewind.kernels.session import Cell
+    def _rewinder(self) -> Any:
+        """What goes back to earlier states, as long as something records."""
+        from nbrewind.kernels.rewind import Rewinder
 
-    meta = meta if isinstance(meta, dict) else {}
-    own = meta.get("nbrewind") if isinstance(meta.get("nbrewind"), dict) else {}
-    tags = meta.get("tags") if isinstance(meta.get("tags"), list) else []
-    return Cell(code, cell_id or "", own.get("index"), frozenset(tag for tag in tags if isinstance(tag, str)))
+        return None if self._nbrewind is None else Rewinder(self._nbrewind, self._rebuilder)
 
 
 def _as_json(cell: Any, report: Any) -> dict[str, Any]:

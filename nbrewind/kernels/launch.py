@@ -17,6 +17,9 @@ def main(arguments: list[str] | None = None) -> None:
             0
         ]  # modules beside the notebook must not shadow what a kernel imports; IPython adds it later
 
+    # ipykernel sets this once the kernel is made; to the session it would look like the notebook's doing
+    os.environ["MPLBACKEND"] = os.environ.get("MPLBACKEND") or "module://matplotlib_inline.backend_inline"
+
     from ipykernel.kernelapp import IPKernelApp
 
     from nbrewind.kernels.base import AuditKernel, RepeatKernel

@@ -47,7 +47,7 @@ class Rebuilder:
         variables = self._session.variables
         while wanted:
             target = wanted[0]
-            step = self._maker(target)
+            step = self.maker(target)
             made, _ = await self._run_again(step)
             for covariable in step.run.covariables:
                 if any(name in variables.lazy() for name in covariable.names):
@@ -70,8 +70,15 @@ class Rebuilder:
                 same += then.names
         return same
 
-    def _maker(self, target: Covariable) -> Step:
-        for step in reversed(self._session.steps):
+    def maker(self, target: Covariable) -> Step:
+        """The step that made a version: of this session, or of the earlier run that it went back to.
+
+        Raises
+        ------
+        RebuildError
+            There is none.
+        """
+        for step in reversed([*self._session.past, *self._session.steps]):
             if any(
                 made.digest == target.digest and made.names == target.names for made in step.run.covariables
             ):
@@ -117,9 +124,11 @@ class Rebuilder:
             ambient.settle()
             keep = self._files_now(step)
             cell = session.journal.enter(step.cell.id)
+            nested, session.rebuilding = session.rebuilding, True
             try:
                 error, value = await self._run(step.cell.source, shows)
             finally:
+                session.rebuilding = nested
                 session.journal.enter(cell)
                 self._put_back(keep)
         finally:

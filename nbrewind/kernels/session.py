@@ -23,8 +23,10 @@ from nbrewind.cells.observer import Observation, Observer
 from nbrewind.cells.paths import Paths
 from nbrewind.cells.variables import Variables, Versions
 from nbrewind.kernels import widgets
+from nbrewind.kernels.cells import Cell
 from nbrewind.kernels.history import History
 from nbrewind.kernels.journal import CellJournal
+from nbrewind.kernels.jumps import LISTS, Jump
 from nbrewind.kernels.now import Now
 from nbrewind.kernels.prompts import ASKS, watch_prompts
 from nbrewind.kernels.recording import Recording
@@ -38,28 +40,6 @@ from nbrewind.tasks.memo import RecordMemo
 from nbrewind.tasks.tally import Tally
 
 _NO_OUTPUTS: bytes = b"[]"
-
-
-@frozen
-class Cell:
-    """One request to run code.
-
-    Parameters
-    ----------
-    source
-        As typed.
-    id
-        The cell's identifier in the notebook ("" where the front end gives none).
-    index
-        Its place among the code cells, where known.
-    tags
-        Its tags.
-    """
-
-    source: str
-    id: str = ""
-    index: int | None = None
-    tags: frozenset[str] = frozenset()
 
 
 @frozen
@@ -137,6 +117,10 @@ class Session:
         self._started = 0.0
         self._previews: dict[Digest, str] = {}
         self._failed = False
+        self._jump: Jump | None = None
+        self.reading: CellCode | None = None
+        self.past: list[Step] = []
+        self.rebuilding = False
         hdf5 = "nbrewind.state.hdf5"
         self._warming = Thread(target=import_module, args=(hdf5,), name="nbrewind-hdf5", daemon=True)
         self.pid = os.getpid()
@@ -300,7 +284,29 @@ class Session:
             cell.source, self.shell.transform_cell(cell.source), self.shell.execution_count
         )
         self._started = time.time()
+        self._jump, self.reading = None, code
         self.observer.begin(code, own_file)
+
+    def jump(
+        self, to: Versions, ambient: Mapping[str, Digest], states: Mapping[Digest, bytes], *, keep: bool
+    ) -> list[str]:
+        """Take on the state of another moment while a cell runs; returns what of the ambient state is not known.
+
+        Parameters
+        ----------
+        to, ambient
+            Versions and digests of that moment.
+        states
+            Ambient states by digest.
+        keep
+            Whether values with the same version there may stay in place: the cell has changed none so far.
+        """
+        self._jump = self._jump or Jump(self._before, self._ambient_before)
+        self.variables.go_to(to, keep=keep)
+        lost = self.observer.ambient.go_to(ambient, states)
+        self.observer.begin_again()
+        self._before, self._ambient_before = self.variables.versions(), self.observer.ambient.digests
+        return lost
 
     def finish(
         self,
@@ -330,9 +336,16 @@ class Session:
             self.history.add(run.key, len(self.steps), self.shell.execution_count - 1, live=True)
         blob = self.recording.put(json.dumps(outputs).encode()) if outputs else ""
         run = evolve(run, outputs=blob, open=run.open or _unrepeatable(outputs, blob))
-        self.recording.add(run)
+        self.recording.add(self._whole(run))
+        self.reading = None
         self.steps.append(Step(cell, code, run, self._before, self._ambient_before))
         return Report(run.action, because, seconds, tasks=run.tasks)
+
+    def _whole(self, run: CellRun) -> CellRun:
+        """What the record keeps of a cell run: with what it left by going elsewhere."""
+        if self._jump is None:
+            return run
+        return self._jump.whole(run, self.variables.versions(), self.observer.ambient, self.recording.put)
 
     def _kept_files(self, observation: Observation) -> tuple[Any, ...]:
         symbolic = self.observer.paths.symbolic
@@ -372,7 +385,7 @@ class Session:
             deleted=observation.change.deleted,
             execution_count=self.shell.execution_count - 1,
             tasks=count,
-            open=observation.open or (ASKS if ASKS in self.journal.effects else ""),
+            open=observation.open or ", ".join(sorted({ASKS, LISTS} & self.journal.effects)),
             volatile="volatile" in cell.tags,
             previews=self._make_previews(evidence, written),
             types={

@@ -35,6 +35,7 @@ class Ambient:
         self._digests: dict[str, Digest] = {}
         self._assumed: dict[str, bytes] = {}
         self._states: dict[Digest, bytes] = {}
+        self._initial: dict[str, bytes] = {}
 
     @property
     def digests(self) -> dict[str, Digest]:
@@ -47,6 +48,8 @@ class Ambient:
 
     def assume(self, name: str, digest: Digest, state: bytes) -> None:
         """A restored cell left this state."""
+        if name not in self._digests and name in self._providers and self._providers[name].ready():
+            self._initial.setdefault(name, _captured(self._providers[name]))
         self._digests[name], self._states[digest] = digest, state
         if name in self._providers and self._providers[name].ready():
             self._put(name, state)
@@ -60,8 +63,8 @@ class Ambient:
         """Go to an earlier moment's state, as far as it was seen; returns what `leave` needs to come back."""
         token = (dict(self._digests), dict(self._assumed), self._look())
         for name in self._digests.keys() | digests.keys():
-            state = self._states.get(digests.get(name, INITIAL))
-            if state is not None and digests[name] != self._digests.get(name):
+            state = self._known(name, digests.get(name, INITIAL))
+            if state is not None and digests.get(name) != self._digests.get(name):
                 self._assumed[name] = state
         self._digests = dict(digests)
         return token
@@ -79,6 +82,45 @@ class Ambient:
             self._providers[name].restore(state)
         except Exception as error:  # noqa: BLE001 - other machines have other libraries; cells that depend on it run
             self._digests[name] = f"not restored here: {secrets.token_hex(8)} {type(error).__name__}"
+
+    def go_to(self, digests: Mapping[str, Digest], states: Mapping[Digest, bytes]) -> list[str]:
+        """Go to another moment's state for good.
+
+        Parameters
+        ----------
+        digests
+            Digest of each provider's state then; those that are left out were untouched.
+        states
+            Captured states that this session may not have seen.
+
+        Returns
+        -------
+        list of str
+            Names of those that stay as they are, because what they were is not known.
+        """
+        self._states.update(states)
+        lost = []
+        for name in sorted(self._digests.keys() | digests.keys()):
+            digest = digests.get(name, INITIAL)
+            if digest == self.digest(name):
+                continue
+            state = self._known(name, digest)
+            if state is None:
+                lost.append(name)
+                continue
+            self.assume(name, digest, state)
+            if self._digests.get(name) == INITIAL:
+                del self._digests[name]
+        return lost
+
+    def _known(self, name: str, digest: Digest) -> bytes | None:
+        """The captured state of one provider that had this digest, if it can be put back."""
+        state = self._initial.get(name) if digest == INITIAL else self._states.get(digest)
+        return None if state is None or state.startswith(UNSAVED) else state
+
+    def state(self, name: str) -> bytes | None:
+        """The captured state that one provider is in, where it is known."""
+        return self._known(name, self.digest(name))
 
     def settle(self) -> None:
         """Put assumed states in place, as far as the libraries that hold them are loaded; then look at all."""
@@ -105,6 +147,7 @@ class Ambient:
         for name, provider in self._providers.items():
             if name not in self._live and provider.ready():
                 if name in self._assumed:
+                    self._initial.setdefault(name, _captured(provider))
                     self._put(name, self._assumed.pop(name))
                 self._live[name] = _captured(provider)
 
@@ -134,6 +177,8 @@ class Ambient:
             if changed or touched or used:
                 reads[name] = self.digest(name)
             if changed:
+                if name not in self._digests:
+                    self._initial.setdefault(name, before[name])
                 digest = digest_bytes(state)
                 writes[name] = (digest, state)
                 self._digests[name], self._states[digest] = digest, state

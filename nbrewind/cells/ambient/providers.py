@@ -149,8 +149,12 @@ class ModulePath(BaseProvider):
         entries: list[Any] = []
         for entry in sys.path:
             known = entry in self._start
-            entries.append(self._start.index(entry) if known else self._paths.symbolic(os.fspath(entry)))
+            entries.append(self._start.index(entry) if known else self._named(os.fspath(entry)))
         return json.dumps(entries).encode()
+
+    def _named(self, entry: str) -> str:
+        """Symbolic; a relative entry means the working folder of whoever asks, and stays as it is."""
+        return self._paths.symbolic(entry) if os.path.isabs(entry) else entry
 
     def restore(self, state: bytes) -> None:
         entries = json.loads(state)

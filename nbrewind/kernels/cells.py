@@ -1,0 +1,52 @@
+"""A cell as a front end sends it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import frozen
+
+
+@frozen
+class Cell:
+    """One request to run code.
+
+    Parameters
+    ----------
+    source
+        As typed.
+    id
+        The cell's identifier in the notebook ("" where the front end gives none).
+    index
+        Its place among the code cells, where known.
+    tags
+        Its tags.
+    """
+
+    source: str
+    id: str = ""
+    index: int | None = None
+    tags: frozenset[str] = frozenset()
+
+    @property
+    def may_fail(self) -> bool:
+        """Whether an exception is what its author expects."""
+        return "raises-exception" in self.tags
+
+
+def cell_of(code: str, cell_id: str | None, metadata: Any) -> Cell:
+    """The cell of an execute request.
+
+    Parameters
+    ----------
+    code
+        As typed.
+    cell_id
+        What the front end calls it.
+    metadata
+        Of the request; whatever is not as expected is left out.
+    """
+    metadata = metadata if isinstance(metadata, dict) else {}
+    own = metadata.get("nbrewind") if isinstance(metadata.get("nbrewind"), dict) else {}
+    tags = metadata.get("tags") if isinstance(metadata.get("tags"), list) else []
+    return Cell(code, cell_id or "", own.get("index"), frozenset(tag for tag in tags if isinstance(tag, str)))
