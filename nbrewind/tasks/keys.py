@@ -70,7 +70,7 @@ class Draft:
         """Complete the key once the late inputs exist."""
         parts = dict(self.parts)
         for source in self.late:
-            text = _input_text(source, contents)
+            text = input_text(source, contents)
             if isinstance(text, Unkeyed):
                 return text
             made = source.late() if source.late else ""
@@ -104,12 +104,12 @@ def draft_key(spec: Spec, identity: Identity, contents: Contents) -> Draft | Unk
     for source in spec.inputs:
         if source.late:
             continue
-        text = _input_text(source, contents)
+        text = input_text(source, contents)
         if isinstance(text, Unkeyed):
             return text
         parts[f"input:{source.remote}"] = text
     for number, package in enumerate(spec.environments):
-        text = _input_text(package, contents)
+        text = input_text(package, contents)
         if isinstance(text, Unkeyed):
             return text
         parts[f"environment:{number}"] = text
@@ -127,7 +127,7 @@ def draft_key(spec: Spec, identity: Identity, contents: Contents) -> Draft | Unk
 def unchanged(spec: Spec, key: Key, contents: Contents) -> bool:
     """Tell whether the local files that a task took are still those that its key names."""
     return all(
-        key.ingredients.get(f"input:{source.remote}") == _input_text(source, contents)
+        key.ingredients.get(f"input:{source.remote}") == input_text(source, contents)
         for source in spec.inputs
         if source.kind == "file"
     )
@@ -163,6 +163,9 @@ def _call_parts(spec: Spec, identity: Identity, parts: dict[str, str]) -> Unkeye
     try:
         if call.function is not None:
             parts.update(identity.function(call.function))
+        for number, helper in enumerate(call.helpers):
+            found = identity.function(helper)
+            parts.update({f"helper{number}:{name}": text for name, text in found.items()})
         for part, value in arguments:
             parts[part] = identity.value(value, part)
     except Undigestible as error:
@@ -174,7 +177,8 @@ def _call_parts(spec: Spec, identity: Identity, parts: dict[str, str]) -> Unkeye
     return None
 
 
-def _input_text(source: Input, contents: Contents) -> str | Unkeyed:
+def input_text(source: Input, contents: Contents) -> str | Unkeyed:
+    """Return what identifies the content of an input."""
     part = f"input:{source.remote}"
     if source.kind == "file":
         try:

@@ -47,11 +47,15 @@ class Output:
 
 @frozen
 class Call:
-    """The function of a Python task with its arguments, as they are at submission."""
+    """The function of a Python task with its arguments, as they are at submission.
+
+    `helpers` are functions among the arguments whose software counts as well.
+    """
 
     function: Any
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
+    helpers: tuple[Any, ...] = ()
 
 
 @frozen

@@ -9,6 +9,7 @@ from typing import Any
 
 from nbrewind.hpc.taskvine.books import ManagerBook, Mount, file_book, task_book
 from nbrewind.hpc.taskvine.calls import Calls, call_name, library_parts
+from nbrewind.hpc.taskvine.dask import is_vertex, vertex
 from nbrewind.record.model import Digest
 from nbrewind.tasks.content import Contents
 from nbrewind.tasks.spec import Input, Output, Spec
@@ -40,6 +41,14 @@ class Describer:
             "call" if calls.is_library_call(task) else "python" if calls.is_python(task) else "command"
         )
         strange = mine.strange or calls.strange(task)
+        mounts = mine.inputs
+        if call is not None and is_vertex(task):
+            arguments = call.args
+            found = vertex(
+                task, arguments, lambda each: self.input(each.file, each.remote, book), self._contents
+            )
+            call, strange = found.call, strange or found.strange
+            mounts = [mount for mount in mounts if mount.remote not in found.files]
         library: dict[str, str] = {}
         command = "" if kind == "python" else mine.command or task.command or ""
         if kind == "call" and manager is not None and not strange:
@@ -51,7 +60,7 @@ class Describer:
             name=call_name(call) if call and call.function else " ".join(command.split())[:_NAME],
             command=command,
             call=call,
-            inputs=(*(self.input(mount.file, mount.remote, book) for mount in mine.inputs), *taken),
+            inputs=(*(self.input(mount.file, mount.remote, book) for mount in mounts), *taken),
             outputs=tuple(self._output(mount) for mount in mine.outputs),
             env=dict(mine.env),
             environments=tuple(self.input(file, "environment", book) for file in mine.environments),

@@ -11,6 +11,7 @@ from nbrewind.hpc.patching import Method, Patches
 from nbrewind.hpc.session import Session
 from nbrewind.hpc.taskvine.books import ManagerBook, Served, TaskBook, manager_book, task_book
 from nbrewind.hpc.taskvine.crew import Crew
+from nbrewind.hpc.taskvine.dask import is_vertex
 from nbrewind.hpc.taskvine.describe import Describer
 from nbrewind.hpc.taskvine.frozen import FrozenFunctions
 from nbrewind.hpc.taskvine.results import Results
@@ -67,7 +68,9 @@ class ManagerPatches:
             return self._submit_twice(manager, task, mine)
         self._check_library(manager, task)
         spec = self._describer.spec(task, book, manager)
-        decision = self._session.decide(spec, FrozenFunctions(self._session.identity, manager, task, book))
+        identity = self._session.identity
+        frozen = identity if is_vertex(task) else FrozenFunctions(identity, manager, task, book)
+        decision = self._session.decide(spec, frozen)
         if isinstance(decision, Hit):
             return self._serve(manager, task, book, decision)
         return self._run(manager, task, book, spec, decision)
