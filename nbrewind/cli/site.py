@@ -139,3 +139,33 @@ def schema() -> None:
     from nbrewind.batch.schema import schema as made
 
     click.echo(json.dumps(made(), indent=1, ensure_ascii=False))
+
+
+@site.command()
+@click.argument("name")
+@click.option(
+    "--engine", type=click.Choice(["taskvine", "work_queue"]), default="taskvine", help="Whose workers."
+)
+@click.option(
+    "--cores", type=click.IntRange(min=1), default=None, help="Of each worker, in place of the site's."
+)
+@click.option(
+    "--workers", type=click.IntRange(min=1), default=None, help="The most workers, in place of the site's."
+)
+@json_option
+def render(name: str, engine: str, cores: int | None, workers: int | None, json_to: str | None) -> None:
+    """Print exactly what would be submitted at the site NAME: the factory, its configuration, the job.
+
+    HOST, PORT and the folder of a run stand for what is known only when a manager is there. Nothing is started.
+
+    \b
+    Example:  nbrewind site render slurm --cores 4
+    """
+    from nbrewind.batch import search
+    from nbrewind.batch.rendering import as_json, as_text, preview
+
+    planned = preview(search.load(name), engine, cores=cores, workers=workers)
+    if json_to is not None:
+        write_json({"schema": 1, **as_json(planned)}, json_to)
+        return
+    click.echo(as_text(planned), nl=False)
