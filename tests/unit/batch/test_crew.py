@@ -36,7 +36,8 @@ SCANCEL = """\
 echo "$@" >>$HOME/cancelled
 """
 KERNEL = """\
-import os, sys, time
+import sys, time
+from pathlib import Path
 from nbrewind.batch import reading
 from nbrewind.batch.contact import Contact
 from nbrewind.batch.crew import SiteCrew
