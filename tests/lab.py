@@ -120,6 +120,15 @@ class Result:
     def tasks(self) -> tuple[int, int]:
         return self.outcome.tasks["reused"], self.outcome.tasks["submitted"]
 
+    @property
+    def task_causes(self) -> list[tuple[str, int, str, str, str]]:
+        """Why tasks were submitted: cell, how many, what, from what to what."""
+        return [
+            (cell["id"], cause["count"], cause["name"], cause["before"], cause["after"])
+            for cell in self.outcome.cells
+            for cause in cell.get("task_causes", ())
+        ]
+
     def because(self, cell: str) -> list[str]:
         return [
             reason["kind"]

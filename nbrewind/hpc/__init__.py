@@ -74,8 +74,7 @@ def cell_finished() -> None:
     if _installed is not None:
         for engine in _installed.engines:
             engine.cell_finished()
-        _installed.session.failures.flush()
-        _installed.session.pace.cell_finished()
+        _installed.session.cell_finished()
 
 
 def shutdown() -> None:

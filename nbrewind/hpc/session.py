@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from nbrewind.errors import NbrewindError
 from nbrewind.hpc.failures import Failures
 from nbrewind.hpc.fitness import unfit
+from nbrewind.hpc.loose import Loose
+from nbrewind.hpc.misses import Misses
 from nbrewind.hpc.pace import Pace
 from nbrewind.hpc.tickets import Hit, Miss, Returned, Ticket
 from nbrewind.record.model import Digest, FileWrite, TaskRun
@@ -57,6 +59,8 @@ class Session:
         self.identity, self.contents = identity, contents
         self.failures = Failures(journal)
         self.pace = Pace(journal)
+        self.misses = Misses()
+        self._loose = Loose(memo)
         self.observations = Observations()
         self.environments = Environments(options.environments)
         self._told: set[str] = set()
@@ -91,15 +95,18 @@ class Session:
         if self.journal.fresh:
             return Miss("fresh", draft, key)
         run = self.memo.find(key.digest)
+        if run is None and self.environments.policy == "any":
+            run = self._loose.find(self.journal.cell_id(), key.ingredients)
+            key = Key(run.key, run.ingredients) if run else key
         if run is None:
             return Miss("new", draft, key)
         if changed := self.observations.changed(run.inputs):
-            return Miss("file", draft, key, f"{changed} is not as the task found or left it")
+            return Miss("file", draft, key, f"{changed} is not as the task found or left it", seen=changed)
         try:
             if unlike := self.environments.differences(
                 run.environment, lambda: self.memo.get(run.environment)
             ):
-                return Miss("environment", draft, key, ", ".join(map(str, unlike)))
+                return Miss("environment", draft, key, ", ".join(map(str, unlike)), unlike=unlike)
             return self._restore(spec, Hit(key, run))
         except (NbrewindError, OSError) as error:
             self.tell_once(f"the stored result of {spec.name} cannot be read ({error}); it runs again")
@@ -108,6 +115,7 @@ class Session:
     def reused(self, hit: Hit) -> None:
         """Tell the cell that the record served a task."""
         with self._lock:
+            self.misses.hit(hit.key.digest)
             self.journal.task_reused(hit.run)
 
     def submitted(self, spec: Spec, miss: Miss, engine: str) -> Ticket:
@@ -116,7 +124,18 @@ class Session:
             self.journal.task_submitted(spec.name)
         named = self.observations.named(spec.command) if spec.kind == "command" else Seen()
         words = previews(spec, miss.draft, self.journal.namespace())
-        return Ticket(spec, miss, engine, self.journal.cell_id(), time.time(), named, words)
+        ticket = Ticket(spec, miss, engine, self.journal.cell_id(), time.time(), named, words)
+        self.misses.add(ticket)
+        return ticket
+
+    def cell_finished(self) -> None:
+        """Sum up the tasks of the cell."""
+        with self._lock:
+            self.failures.flush()
+            self.pace.cell_finished()
+            causes = self.misses.take(self.memo, self.journal.cell_id())
+        if causes:
+            self.journal.task_causes(causes)
 
     def returned(self, ticket: Ticket, back: Returned) -> TaskRun:
         """Record a task that the engine gave back."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen
 
 from nbrewind.record.model import Digest, TaskRun
+from nbrewind.tasks.environments import Difference
 from nbrewind.tasks.keys import Draft, Key, Unkeyed
 from nbrewind.tasks.observed import Seen
 from nbrewind.tasks.spec import Spec
@@ -35,13 +36,16 @@ class Hit:
 class Miss:
     """The task must run.
 
-    `kind` is ``new``, ``fresh``, ``unkeyed``, ``late``, ``file``, ``environment`` or ``lost``; `why` says more.
+    `kind` is ``new``, ``fresh``, ``unkeyed``, ``late``, ``file``, ``environment`` or ``lost``; `why` says more: `seen`
+    is the file, `unlike` what differs of the environment.
     """
 
     kind: str
     draft: Draft | Unkeyed
     key: Key | None = None
     why: str = ""
+    seen: str = ""
+    unlike: tuple[Difference, ...] = ()
 
 
 @dataclasses.dataclass(slots=True)

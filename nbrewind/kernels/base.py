@@ -257,7 +257,7 @@ class RecordingKernel(LookedAtKernel):
             return reply
         new = all(reason.kind == "new" for reason in miss.because)
         if self.kind == "repeat" and ok and not silent and not (self._console and new):
-            self._say(executed_line(miss.because, report.tasks), "executed")
+            self._say(executed_line(miss.because, report.tasks, report.causes), "executed")
         report.rebuilt = self._rebuilder.done
         if not silent:
             self._report = self._told(cell, report)
@@ -312,6 +312,7 @@ def _as_json(cell: Any, report: Any) -> dict[str, Any]:
         "saved": round(report.saved, 6),
         "tasks": asdict(report.tasks),
         "by_cell": {key: asdict(count) for key, count in report.by_cell.items()},
+        "task_causes": [asdict(cause) for cause in report.causes],
         "rebuilt": [{"id": key, "seconds": round(seconds, 6)} for key, seconds in report.rebuilt],
     }
 

@@ -186,6 +186,8 @@ class _Client(NotebookClient):
         }
         if not told and any(output.output_type == "error" for output in cell.outputs):
             entry["action"] = "failed"
+        if told.get("task_causes"):
+            entry["task_causes"] = told["task_causes"]
         if told.get("saved"):
             entry["saved"] = round(told["saved"], 3)
         cell.metadata["nbrewind"] = {"action": entry["action"], "why": told.get("why", "")}

@@ -9,6 +9,7 @@ from attrs import evolve
 
 from nbrewind.cells.files import FilesWatch
 from nbrewind.record.model import TaskCount, TaskRun
+from nbrewind.tasks.missed import MissedTasks
 from nbrewind.tasks.tally import Tally
 
 
@@ -46,6 +47,7 @@ class CellJournal:
         self._cell = ""
         self._counts: dict[str, TaskCount] = {}
         self._effects: set[str] = set()
+        self._causes: Sequence[MissedTasks] = ()
 
     def enter(self, cell_id: str) -> str:
         """Name the cell that runs from here; returns the one before."""
@@ -61,6 +63,11 @@ class CellJournal:
     def count(self, cell_id: str) -> TaskCount:
         """Count of one cell since counts were last taken."""
         return self._counts.get(cell_id, TaskCount())
+
+    def take_causes(self) -> Sequence[MissedTasks]:
+        """Why tasks were submitted since this was last asked."""
+        causes, self._causes = self._causes, ()
+        return causes
 
     @property
     def effects(self) -> frozenset[str]:
@@ -103,6 +110,10 @@ class CellJournal:
     def notice(self, text: str) -> None:
         """One readable line for the user."""
         self._notify(text)
+
+    def task_causes(self, causes: Sequence[MissedTasks]) -> None:
+        """Why tasks of the cell went to the engine."""
+        self._causes = causes
 
     def progress(self, tallies: Sequence[Tally]) -> None:
         """How the tasks of the cell's managers stand."""

@@ -6,8 +6,8 @@ import html
 from collections.abc import Sequence
 from typing import Any
 
-from nbrewind.plan.sentences import sentences
-from nbrewind.record.model import Reason, TaskCount
+from nbrewind.plan.sentences import sentences, task_sentences
+from nbrewind.record.model import Reason, TaskCause, TaskCount
 
 STYLE = "color:var(--jp-ui-font-color2,#777);font-size:85%;font-family:var(--jp-ui-font-family,sans-serif)"
 
@@ -33,11 +33,12 @@ def restored_line(saved_seconds: float, tasks: TaskCount) -> str:
     return f"restored from the record: saved {duration(saved_seconds)}{with_tasks}"
 
 
-def executed_line(because: Sequence[Reason], tasks: TaskCount) -> str:
-    """For a cell that ran."""
+def executed_line(because: Sequence[Reason], tasks: TaskCount, causes: Sequence[TaskCause] = ()) -> str:
+    """For a cell that ran; `causes` say why tasks were submitted."""
     text = f"executed: {sentences(because)}"
     if tasks.reused or tasks.submitted:
         text += f" — tasks: {tasks.reused} reused, {tasks.submitted} submitted"
+        text += f" ({why})" if (why := task_sentences(causes)) else ""
     return text
 
 

@@ -32,8 +32,9 @@ from nbrewind.kernels.prompts import ASKS, watch_prompts
 from nbrewind.kernels.recording import Recording
 from nbrewind.kernels.settings import Settings
 from nbrewind.plan.decide import Hit, Miss, code_change, decide
+from nbrewind.plan.task_differences import recorded_cause
 from nbrewind.record.digests import digest_bytes
-from nbrewind.record.model import CellRun, Covariable, Digest, Evidence, Reason, TaskCount
+from nbrewind.record.model import CellRun, Covariable, Digest, Evidence, Reason, TaskCause, TaskCount
 from nbrewind.state import Analyser, Loader, describe
 from nbrewind.state.describe import type_name
 from nbrewind.tasks.memo import RecordMemo
@@ -71,6 +72,7 @@ class Report:
     tasks: TaskCount = TaskCount()
     by_cell: dict[str, TaskCount] = field(factory=dict)
     rebuilt: list[tuple[str, float]] = field(factory=list)
+    causes: tuple[TaskCause, ...] = ()
 
 
 class Session:
@@ -248,6 +250,7 @@ class Session:
             action="restored",
             origin=trace.origin or f"{trace.run}/{trace.seq}",
             because=(),
+            task_causes=(),
         )
         self.recording.add(run)
         self.steps.append(Step(cell, code, run, before, ambient_before))
@@ -339,7 +342,7 @@ class Session:
         self.recording.add(self._whole(run))
         self.reading = None
         self.steps.append(Step(cell, code, run, self._before, self._ambient_before))
-        return Report(run.action, because, seconds, tasks=run.tasks)
+        return Report(run.action, because, seconds, tasks=run.tasks, causes=run.task_causes)
 
     def _whole(self, run: CellRun) -> CellRun:
         """What the record keeps of a cell run: with what it left by going elsewhere."""
@@ -388,6 +391,7 @@ class Session:
             open=observation.open or ", ".join(sorted({ASKS, LISTS} & self.journal.effects)),
             volatile="volatile" in cell.tags,
             previews=self._make_previews(evidence, written),
+            task_causes=tuple(recorded_cause(cause, self._maker) for cause in self.journal.take_causes()),
             types={
                 name: type_name(self.variables.namespace[name])
                 for covariable in written
@@ -395,6 +399,14 @@ class Session:
                 if name in self.variables.namespace
             },
         )
+
+    def _maker(self, name: str) -> str:
+        """Which cell made a variable, in words."""
+        for step in reversed(self.steps):
+            if any(name in made.names for made in step.run.covariables):
+                cell = step.cell
+                return f"in cell {cell.index if cell.index is not None else cell.id or f'#{step.run.seq}'}"
+        return ""
 
     def _make_previews(self, evidence: Iterable[Evidence], written: Iterable[Covariable]) -> dict[str, str]:
         previews = {}

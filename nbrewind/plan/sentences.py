@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nbrewind.record.model import Reason
+from nbrewind.record.model import Reason, TaskCause
 
 _WORDS = {
     "new": "it is new",
@@ -75,4 +75,25 @@ def sentences(reasons: Sequence[Reason], limit: int = 3) -> str:
     shown = [sentence(reason) for reason in reasons[:limit]]
     if len(reasons) > limit:
         shown.append(f"and {len(reasons) - limit} more")
+    return "; ".join(shown)
+
+
+def task_sentence(cause: TaskCause) -> str:
+    """One cause of submitted tasks: ``3 by argument 2 of 5 (3 → 33)``."""
+    if not cause.before and not cause.after:
+        change = ""
+    else:
+        change = (
+            f" ({'' if cause.uniform else 'e.g. '}{cause.before or 'absent'} → {cause.after or 'absent'})"
+        )
+    return f"{cause.count}: {cause.name}{change}"
+
+
+def task_sentences(causes: Sequence[TaskCause], limit: int = 3) -> str:
+    """Several causes in one line; nothing where all that is to be said is that tasks are new."""
+    if all(cause.kind in ("new", "fresh") for cause in causes):
+        return ""
+    shown = [task_sentence(cause) for cause in causes[:limit]]
+    if len(causes) > limit:
+        shown.append(f"and {len(causes) - limit} more causes")
     return "; ".join(shown)

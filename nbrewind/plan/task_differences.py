@@ -8,24 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from attrs import frozen
 
 from nbrewind.plan.decide import short
-from nbrewind.record.model import TaskRun
+from nbrewind.record.model import TaskCause, TaskRun
+from nbrewind.tasks.missed import MissedTasks
 
 Pair = tuple[TaskRun | None, TaskRun | None]
-
-
-@frozen
-class Cause:
-    """One ingredient of the keys of `count` tasks that differs.
-
-    `before` and `after` are those of the first task; `uniform` tells whether they are those of all.
-    """
-
-    ingredient: str
-    before: str
-    after: str
-    count: int
-    uniform: bool
-    example: TaskRun
 
 
 @frozen
@@ -37,7 +23,7 @@ class TasksDifference:
     changed: int = 0
     added: int = 0
     removed: int = 0
-    causes: tuple[Cause, ...] = ()
+    causes: tuple[MissedTasks, ...] = ()
 
     @property
     def differs(self) -> bool:
@@ -74,7 +60,7 @@ def _summary(cell: str, same: int, pairs: Sequence[Pair]) -> TasksDifference:
     )
 
 
-def _causes(pairs: Iterable[tuple[TaskRun, TaskRun]]) -> Iterator[Cause]:
+def _causes(pairs: Iterable[tuple[TaskRun, TaskRun]]) -> Iterator[MissedTasks]:
     found: dict[str, list[tuple[str, str, TaskRun]]] = {}
     for was, now in pairs:
         for name, before, after in ingredient_changes(was, now):
@@ -82,7 +68,7 @@ def _causes(pairs: Iterable[tuple[TaskRun, TaskRun]]) -> Iterator[Cause]:
     for name, values in sorted(found.items(), key=lambda item: -len(item[1])):
         before, after, example = values[0]
         uniform = all(value[:2] == (before, after) for value in values)
-        yield Cause(name, before, after, len(values), uniform, example)
+        yield MissedTasks(name, before, after, len(values), uniform, example)
 
 
 def ingredient_changes(old: TaskRun, new: TaskRun) -> Iterator[tuple[str, str, str]]:
@@ -151,11 +137,21 @@ def _take(places: list[int] | None, left: set[int]) -> int:
     return -1
 
 
-def _rests(task: TaskRun) -> Iterator[tuple[str, frozenset[tuple[str, str]]]]:
-    """Each ingredient's name with all the others."""
-    parts = frozenset(task.ingredients.items())
-    for name, value in task.ingredients.items():
-        yield name, parts - {(name, value)}
+def _rests(task: TaskRun) -> Iterator[tuple[str, int]]:
+    """Each ingredient's name with a number that stands for all the others."""
+    numbers = {name: hash((name, value)) for name, value in task.ingredients.items()}
+    together = 0
+    for number in numbers.values():
+        together ^= number
+    for name, number in numbers.items():
+        yield name, together ^ number
+
+
+def recorded_cause(cause: MissedTasks, maker: Callable[[str], str] = lambda _name: "") -> TaskCause:
+    """A cause as it is kept and shown; `maker` as for `ingredient_name`."""
+    kind = re.sub(r"\d+$", "", cause.ingredient.partition(":")[0])
+    name = ingredient_name(cause.ingredient, cause.example, maker)
+    return TaskCause(cause.count, kind, name, cause.before, cause.after, cause.uniform)
 
 
 def ingredient_name(name: str, task: TaskRun, maker: Callable[[str], str] = lambda _name: "") -> str:
@@ -171,6 +167,8 @@ def ingredient_name(name: str, task: TaskRun, maker: Callable[[str], str] = lamb
         Says for a variable of the notebook which cell made it, as ``in cell 4``; empty where that is not known.
     """
     kind, colon, what = name.partition(":")
+    if kind in _OTHERWISE:
+        return _OTHERWISE[kind].format(what)
     if not colon:
         number = name.removeprefix("arg")
         if name.startswith("arg") and number.isdigit():
@@ -183,6 +181,15 @@ def ingredient_name(name: str, task: TaskRun, maker: Callable[[str], str] = lamb
     return f"{_KINDS[kind]} {what}" if kind in _KINDS else name
 
 
+_OTHERWISE: Mapping[str, str] = {
+    "seen": "file {}, which it opened",
+    "worker": "{} on the workers",
+    "new": "new",
+    "late": "it takes what another task still made",
+    "lost": "its stored result is gone or damaged",
+    "unkeyed": "{} cannot be compared",
+    "fresh": "a fresh run was asked for",
+}
 _KINDS: Mapping[str, str] = {
     "arg": "argument",
     "input": "file",

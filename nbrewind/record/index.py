@@ -265,6 +265,14 @@ class Index:
         rows = self._run(f"{query} ORDER BY offset LIMIT {_PAGE}", values * 2)
         return [(int(row[0]), int(row[1])) for row in rows]
 
+    def task_keys(self, log: int, cell: str, most: int) -> list[tuple[int, Any]]:
+        """Offset and packed key of the last tasks of a cell in a log, newest first."""
+        query = " UNION ".join(
+            f"SELECT offset, key FROM {schema}.tasks WHERE log=? AND cell=?" for schema in ("main", "tail")
+        )
+        rows = self._run(f"{query} ORDER BY offset DESC LIMIT ?", (log, cell, log, cell, most))
+        return [(int(row[0]), row[1]) for row in rows]
+
     def blobs(self, digest: Digest) -> list[Row]:
         """Rows of `blobs` for a digest."""
         return self._both("blobs", {"digest": pack_digest(digest)})

@@ -115,6 +115,33 @@ class TaskCount:
 
 
 @frozen
+class TaskCause:
+    """Why tasks of a cell went to workers, and how many.
+
+    Parameters
+    ----------
+    count
+        Tasks that it affects; one task may have several causes.
+    kind
+        The ingredient of the key (``arg``, ``global``, ``input``, ``lib``, …), or ``seen`` for a file that a task
+        opened, ``worker`` for software of the workers, ``new``, ``late``, ``lost``, ``unkeyed``, ``fresh``.
+    name
+        In words: ``argument 2 of 5``, ``helper h in cell 4``.
+    before, after
+        Old and new value in a few words.
+    uniform
+        Whether these are the values of all.
+    """
+
+    count: int
+    kind: str
+    name: str = ""
+    before: str = ""
+    after: str = ""
+    uniform: bool = True
+
+
+@frozen
 class CellRun:
     """One execution, restoration or failure of one cell.
 
@@ -122,6 +149,7 @@ class CellRun:
     of output messages in nbformat 4 form. `open` says why the reads could not be bounded (the cell then never hits).
     A restored run has `origin`, the ``run/seq`` whose effects it took over. `previews` are values in a few words: under
     ``name`` of a variable that it read, under ``=name`` of one that it left; `types` are the types of the latter.
+    `task_causes` say why its tasks were submitted.
     """
 
     run: str
@@ -149,6 +177,7 @@ class CellRun:
     origin: str = ""
     previews: Mapping[str, str] = field(factory=dict)
     types: Mapping[str, str] = field(factory=dict)
+    task_causes: tuple[TaskCause, ...] = ()
 
 
 @frozen

@@ -14,7 +14,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,8 @@ from nbrewind.record.writer import RunWriter
 if TYPE_CHECKING:
     from nbrewind.record.counts import Counts
     from nbrewind.record.gc import GcReport
+
+_RECENT_RUNS = 16
 
 __all__ = ["Record", "RunWriter", "new_run_id"]
 
@@ -279,6 +281,33 @@ class Record:
                 payload = self._catalog.read(log, after, logs.TASK)
                 if payload is not None:
                     yield decode(TaskRun, payload)
+
+    def recent_tasks(
+        self, cell_id: str, *, known: Iterable[Digest] = (), most: int = 10_000
+    ) -> list[TaskRun]:
+        """Tasks of a cell in its last runs, newest first.
+
+        Parameters
+        ----------
+        known
+            Keys that are left out, without being read.
+        most
+            How many are looked at.
+        """
+        skip = {pack_digest(key) for key in known}
+        self._catalog.ask(lambda index: None)
+        names = sorted(((state.name, number) for number, state in self._catalog.states.items()), reverse=True)
+        found: list[TaskRun] = []
+        for _, log in names[:_RECENT_RUNS]:
+            rows = self._catalog.ask(lambda index: index.task_keys(log, cell_id, most))  # noqa: B023 -- asked at once
+            for offset, key in rows:
+                payload = None if key in skip else self._catalog.read(log, offset, logs.TASK)
+                if payload is not None:
+                    found.append(decode(TaskRun, payload))
+            most -= len(rows)
+            if most <= 0:
+                break
+        return found
 
     # -- content -----------------------------------------------------------------------------------
 

@@ -10,11 +10,12 @@ from attrs import asdict, frozen
 from rich.text import Text
 
 from nbrewind.plan.differences import CellDifference, compare_cells, software
-from nbrewind.plan.task_differences import Cause, TasksDifference, compare_tasks, ingredient_name
+from nbrewind.plan.task_differences import TasksDifference, compare_tasks, ingredient_name
 from nbrewind.record.model import CellRun, Reason, Run
 from nbrewind.record.store import Record
 from nbrewind.report.found import content_of, tasks_behind
 from nbrewind.report.text import seconds, several, when
+from nbrewind.tasks.missed import MissedTasks
 
 MOST_LINES = 12
 """Lines of code or output that are shown of one cell; JSON has them all."""
@@ -195,7 +196,7 @@ def task_lines(tasks: TasksDifference, makers: dict[str, str]) -> Iterator[Text]
         yield Text(f"  {title:<6} {several(tasks.same, 'task')} the same")
 
 
-def cause_line(cause: Cause, makers: dict[str, str]) -> str:
+def cause_line(cause: MissedTasks, makers: dict[str, str]) -> str:
     """How many tasks one ingredient affects."""
     name = ingredient_name(cause.ingredient, cause.example, lambda variable: makers.get(variable, ""))
     example = "" if cause.uniform else "e.g. "

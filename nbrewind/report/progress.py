@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from nbrewind.plan.sentences import sentences
-from nbrewind.record.model import Reason
+from nbrewind.plan.sentences import sentences, task_sentences
+from nbrewind.record.model import Reason, TaskCause
 from nbrewind.report.text import action, seconds
 from nbrewind.tasks.tally import Tally
 
@@ -91,6 +91,8 @@ class ConsoleProgress:
             return
         because = [Reason(**{k: v for k, v in reason.items() if k in _FIELDS}) for reason in entry["because"]]
         why = "" if entry["action"] in ("restored", "skipped") else f"[dim]{_plain(sentences(because))}"
+        if causes := task_sentences([TaskCause(**cause) for cause in entry.get("task_causes", ())]):
+            why += f"[dim]; tasks {_plain(causes)}"
         name = action(entry["action"])
         self._console.print(
             f"  cell {entry['index']:>3}  [{name.style or 'none'}]{name.plain:<9}[/]"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 from nbrewind.errors import RecordBroken
 from nbrewind.record.model import Digest, Run, TaskRun
+from nbrewind.tasks.missed import MissedTasks
 from nbrewind.tasks.tally import Tally
 
 
@@ -21,6 +22,10 @@ class Memo(Protocol):
 
     def find(self, key: Digest) -> TaskRun | None:
         """Return the last finished run of the task with this key, if it may be reused."""
+        ...
+
+    def recent(self, cell_id: str, known: Iterable[Digest]) -> list[TaskRun]:
+        """Return tasks of a cell in earlier runs, newest first, without those with these keys."""
         ...
 
     def add(self, task_run: TaskRun) -> None:
@@ -82,6 +87,10 @@ class Journal(Protocol):
         """Note that the cell acts outside the notebook, e.g. drives a manager."""
         ...
 
+    def task_causes(self, causes: Sequence[MissedTasks]) -> None:
+        """Note why tasks of the cell that ends went to the engine."""
+        ...
+
     def notice(self, text: str) -> None:
         """Show one readable line to the user."""
         ...
@@ -96,6 +105,10 @@ class RecordStore(Protocol):
 
     def task(self, key: Digest) -> TaskRun | None:
         """Return the last finished run of a task."""
+        ...
+
+    def recent_tasks(self, cell_id: str, *, known: Iterable[Digest]) -> list[TaskRun]:
+        """Return tasks of a cell in its last runs."""
         ...
 
     def blob(self, digest: Digest) -> bytes:
@@ -152,6 +165,10 @@ class RecordMemo:
         """Return the last finished run of the task with this key, if it may be reused."""
         found = self._record.task(key)
         return found if found is not None and found.status == "done" else None
+
+    def recent(self, cell_id: str, known: Iterable[Digest]) -> list[TaskRun]:
+        """Return tasks of a cell in earlier runs, newest first, without those with these keys."""
+        return self._record.recent_tasks(cell_id, known=known)
 
     def add(self, task_run: TaskRun) -> None:
         """Record a task that came back."""

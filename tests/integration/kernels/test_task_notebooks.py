@@ -74,6 +74,7 @@ def test_edits_submit_exactly_the_affected_tasks(audited):
     result = lab.repeat()
     assert result.tasks == (3, 1)
     assert result.outputs == lab.clean()
+    assert result.task_causes == [("submit", 1, "argument 1 of 2", "4", "5")]
 
     lab.edit(inputs="numbers = [1, 2, 3, 5, 6, 7]\nscale = 10")
     assert lab.repeat().tasks == (4, 2)
@@ -82,6 +83,8 @@ def test_edits_submit_exactly_the_affected_tasks(audited):
     result = lab.repeat()
     assert result.tasks == (0, 6)
     assert result.outputs == lab.clean()
+    ((cell, count, name, _, _),) = result.task_causes
+    assert (cell, count, name) == ("submit", 6, "helper offset in cell 2")
 
 
 FILES = {

@@ -21,7 +21,7 @@ class Journal:
     def __init__(self, fresh):
         self.fresh, self.cell = fresh, "c0"
         self.counts, self.notices, self.reads, self.writes, self.effects = Counter(), [], set(), set(), set()
-        self.runs, self.tallies = [], []
+        self.runs, self.tallies, self.causes = [], [], []
 
     def cell_id(self):
         return self.cell
@@ -50,6 +50,9 @@ class Journal:
 
     def notice(self, text):
         self.notices.append(text)
+
+    def task_causes(self, causes):
+        self.causes += [(one.ingredient, one.before, one.after, one.count) for one in causes]
 
     def progress(self, tallies):
         self.tallies.append(
@@ -87,6 +90,7 @@ def run(record_folder, cells, options):
         **{name: journal.counts[name] for name in ("reused", "submitted", "done", "failed", "cancelled")},
         "notices": journal.notices,
         "tallies": journal.tallies,
+        "causes": journal.causes,
         "reads": sorted(journal.reads),
         "writes": sorted(journal.writes),
         "effects": sorted(journal.effects),

@@ -128,6 +128,19 @@ def test_library_changes(bench, policy, reused):
     assert bench.run(*cells, **options).reused == reused[2]
 
 
+@pytest.mark.parametrize(("policy", "reused"), [("compatible", 0), ("any", 1)])
+def test_version_in_the_key(bench, policy, reused):
+    """A function that names a library has its version in the key."""
+    here = library(bench.folder / "here", "2.1")
+    cells = (IMPORT + USES, WORKERS, "m.submit(vine.PythonTask(uses, 1))", COLLECT, SHOW, STOP)
+    options = {"env": path(here), "environments": policy}
+    assert bench.run(*cells, **options).submitted == 1
+    library(bench.folder / "here", "2.4", answer=7)
+    report = bench.run(*cells, **options)
+    assert (report.errors, report.reused) == ([], reused)
+    assert report.causes == ([] if reused else [["lib:fakelib", "2.1", "2.4", 1]])
+
+
 def test_workers_with_another_version_than_the_notebook(bench):
     """What matters is a change, of the notebook's software or of the workers', not a difference between them."""
     here, there = library(bench.folder / "here", "2.1"), library(bench.folder / "there", "1.0", answer=5)

@@ -17,6 +17,11 @@ class FakeMemo:
         found = self.tasks.get(key)
         return found if found is not None and found.status == "done" else None
 
+    def recent(self, cell_id, known):
+        return [
+            run for key, run in reversed(self.tasks.items()) if key not in known and run.cell_id == cell_id
+        ]
+
     def add(self, task_run):
         if self.broken:
             raise OSError(28, "No space left on device")
@@ -47,6 +52,7 @@ class FakeJournal:
 
     def __init__(self):
         self.counts, self.notices, self.reads, self.writes, self.tallies = Counter(), [], [], [], []
+        self.causes = []
 
     def cell_id(self):
         return "cell-1"
@@ -74,6 +80,9 @@ class FakeJournal:
 
     def notice(self, text):
         self.notices.append(text)
+
+    def task_causes(self, causes):
+        self.causes += [(one.ingredient, one.before, one.after, one.count) for one in causes]
 
     def progress(self, tallies):
         self.tallies.append(tallies)

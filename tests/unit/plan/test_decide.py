@@ -132,3 +132,15 @@ def test_forecast_folds_over_the_notebook():
         "restored",
         "may run",
     ]
+
+
+def test_causes_of_submitted_tasks_in_words():
+    from nbrewind.plan.sentences import task_sentences
+    from nbrewind.record.model import TaskCause
+
+    one = TaskCause(3, "arg", "argument 2 of 5", "3", "33")
+    two = TaskCause(2, "global", "global k", "1", "2", uniform=False)
+    assert task_sentences([one, two]) == "3: argument 2 of 5 (3 → 33); 2: global k (e.g. 1 → 2)"
+    assert task_sentences([TaskCause(9, "new", "new")]) == ""
+    assert task_sentences([one, TaskCause(9, "new", "new")]).endswith("; 9: new")
+    assert task_sentences([one] * 5).endswith("and 2 more causes")

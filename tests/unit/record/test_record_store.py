@@ -397,3 +397,18 @@ def test_a_record_on_a_read_only_file_system(tmp_path):
             subprocess.run(["mount", "-o", "remount,rw", mount], check=True)
     finally:
         subprocess.run(["umount", "-l", mount], check=True)
+
+
+def test_recent_tasks_of_a_cell(record):
+    for run in range(3):
+        writer = record.begin(a_run(started=1.0 + run))
+        for number in range(4):
+            writer.task(a_task(writer.id, 10 * run + number, cell_id="even" if number % 2 == 0 else "odd"))
+        writer.end("ok")
+    found = [task.key for task in record.recent_tasks("even")]
+    assert found == [digest(n) for n in (22, 20, 12, 10, 2, 0)]
+    assert [task.key for task in record.recent_tasks("even", known=[digest(22), digest(10)])] == [
+        digest(n) for n in (20, 12, 2, 0)
+    ]
+    assert [task.key for task in record.recent_tasks("even", most=3)] == [digest(n) for n in (22, 20, 12)]
+    assert record.recent_tasks("none") == []
