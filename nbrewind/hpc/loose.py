@@ -1,7 +1,7 @@
 """Results that count whatever the versions of libraries: for those who ask for that.
 
-Versions are part of a task's key, so such a result is looked for among the last tasks of the same cell, by all the other
-ingredients.
+Versions are part of a task's key, so such a result is looked for among the last tasks of the same cell, by all the
+other ingredients.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 """The software that tasks meet on workers: recorded, compared before reuse, and explained when nothing can run."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -18,8 +19,8 @@ def library(folder, version, answer=1):
     package, info = site / "fakelib", site / f"fakelib-{version}.dist-info"
     package.mkdir(parents=True, exist_ok=True)
     (package / "__init__.py").write_text(f"__version__ = {version!r}\ndef answer(): return {answer}\n")
-    for old in site.glob("fakelib-*.dist-info/*"):
-        old.unlink()
+    for old in site.glob("fakelib-*.dist-info"):
+        shutil.rmtree(old)
     info.mkdir(exist_ok=True)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: fakelib\nVersion: {version}\n")
     (info / "RECORD").write_text("fakelib/__init__.py,,\n")
