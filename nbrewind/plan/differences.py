@@ -119,11 +119,19 @@ def _read(old: CellRun, new: CellRun) -> Iterator[Reason]:
             yield Reason(
                 kind, name, *_words(was, old.previews.get(name), now, new.previews.get(name)), run=old.run
             )
-        elif (kind, name) not in before and old.code == new.code:
+        elif (kind, name) not in before and _tells(kind, old, new):
             yield Reason(kind, name, "not read", _value(digest, new.previews.get(name)), old.run)
     for (kind, name), digest in before.items():
-        if (kind, name) not in after and old.code == new.code:
+        if (kind, name) not in after and _tells(kind, old, new):
             yield Reason(kind, name, _value(digest, old.previews.get(name)), "not read", old.run)
+
+
+def _tells(kind: str, old: CellRun, new: CellRun) -> bool:
+    """Whether it is worth telling that only one of them read something: not after an edit, which says so itself.
+
+    Nor for libraries: which of their modules run may depend on what ran before.
+    """
+    return old.code == new.code and kind != "module"
 
 
 def _variables_left(old: CellRun, new: CellRun) -> Iterator[Reason]:

@@ -302,6 +302,16 @@ def test_variables_after_a_cell(tmp_path):
     assert run("show", "nowhere", lab.path).code == run("show", "a", "b", lab.path).code == 2
 
 
+def test_report(book, tmp_path):
+    target = tmp_path / "page.html"
+    body = told("report", book.path, "-o", target)
+    assert body == {"schema": 1, "run": body["run"], "file": str(target), "bytes": target.stat().st_size}
+    assert "<title>nb.ipynb: " in target.read_text("utf-8")
+    done = run("report", book.first["run"], book.path, "-o", target)
+    assert re.fullmatch(rf"\S+page.html: run {book.first['run']}, [\d.]+ kB\n", done.out)
+    assert run("report", book.path, "-o", tmp_path / "no" / "page.html").code == 2
+
+
 def test_gc(tmp_path):
     lab = Lab(tmp_path).write(**CELLS)
     for value in "345":

@@ -62,6 +62,7 @@ def test_what_only_one_read_counts_unless_the_code_says_so():
     assert rows(told(old, new).read) == [("file", "./f", "not read", "1")]
     assert rows(told(new, old).read) == [("file", "./f", "1", "not read")]
     assert told(old, cell(source="y", evidence=new.evidence)).read == ()
+    assert told(old, cell(evidence=(Evidence("module", "cattrs", "1"),))).kind == "same"
 
 
 def test_variables_that_share_otherwise():
