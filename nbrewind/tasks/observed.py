@@ -12,6 +12,7 @@ from typing import Any
 
 from attrs import field, frozen
 
+from nbrewind.cells.calls import WATCHED
 from nbrewind.cells.paths import Paths
 from nbrewind.record.digests import FileStamp
 from nbrewind.record.model import Digest, Evidence
@@ -61,6 +62,7 @@ class Report:
     reads: Mapping[str, Any] = field(factory=dict)
     writes: Mapping[str, Any] = field(factory=dict)
     folders: Mapping[str, Any] = field(factory=dict)
+    exists: Mapping[str, Any] = field(factory=dict)
     environment: Mapping[str, Any] = field(factory=dict)
     trouble: Trouble | None = None
     complete: bool = False
@@ -70,7 +72,8 @@ class Report:
 def script(*, serialize: bool, futures: bool) -> str:
     """Return the text of the program that runs a function on a worker."""
     source = bare(Path(remote.__file__).read_text(encoding="utf-8"))
-    return f"{source}\n\nmain(sys.argv[1:], {serialize}, {futures})\n"
+    known = {place: (call.path, call.use, call.mode) for place, call in WATCHED.items()}
+    return f"{source}\n\nCALLS.update({known!r})\nmain(sys.argv[1:], {serialize}, {futures})\n"
 
 
 def parse(data: bytes) -> Report:
@@ -81,7 +84,7 @@ def parse(data: bytes) -> Report:
         return Report()
     if not isinstance(found, dict) or found.get("schema") != 1:
         return Report()
-    parts = {name: found.get(name) or {} for name in ("reads", "writes", "folders", "environment")}
+    parts = {name: found.get(name) or {} for name in ("reads", "writes", "folders", "exists", "environment")}
     return Report(
         **{name: part if isinstance(part, dict) else {} for name, part in parts.items()},
         trouble=trouble_in(found),
@@ -117,6 +120,10 @@ class Observations:
             if remote.listing(path) != digest:
                 return Seen(environment=environment, hidden=path)
             inputs.append(Evidence("listing", self._paths.symbolic(path), digest))
+        for path, digest in report.exists.items():
+            if remote.existence(path) != digest:
+                return Seen(environment=environment, hidden=path)
+            inputs.append(Evidence("exists", self._paths.symbolic(path), digest))
         reads = tuple(path for path, found in report.reads.items() if found)
         writes = tuple(path for path, found in report.writes.items() if found)
         return Seen(tuple(inputs), reads, writes, environment, trouble=report.trouble)
@@ -143,6 +150,9 @@ class Observations:
             path = self._paths.real(seen.name)
             if seen.kind == "listing":
                 if remote.listing(path) != seen.digest:
+                    return seen.name
+            elif seen.kind == "exists":
+                if remote.existence(path) != seen.digest:
                     return seen.name
             elif not self._same(path, seen.digest):
                 return seen.name

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import os
 import sys
+from _thread import get_ident
+from itertools import islice
 from typing import Any
 
 MODULES = frozenset(sys.modules)
@@ -21,6 +23,8 @@ MODULES = frozenset(sys.modules)
 # ruff: noqa: BLE001 - nothing that goes wrong with noting may reach the user's function
 BIG = 256 << 20
 CHUNK = 1 << 20
+MOST = 500
+CALLS: dict[Any, Any] = {}
 SYSTEM = (
     "/proc/",
     "/sys/",
@@ -59,56 +63,197 @@ IMAGES = ("APPTAINER_CONTAINER", "SINGULARITY_CONTAINER", "SINGULARITY_NAME")
 
 
 class Watch:
-    """Note which files outside the sandbox a function opens, from an audit hook that does almost nothing."""
+    """Note which files outside the sandbox a function uses.
 
-    def __init__(self) -> None:
+    From an audit hook, which almost always has nothing to do; from the interpreter's monitoring, for files that
+    libraries open in C or only ask for; and from what is passed to child processes and to the function itself.
+    """
+
+    def __init__(self, diary: str) -> None:
         self.here = os.getcwd()
+        self.diary = diary
+        self.child = False
         self.reads: dict[str, Any] = {}
         self.writes: dict[str, Any] = {}
         self.folders: dict[str, Any] = {}
-        self.children = False
-        self.on = False
+        self.exists: dict[str, Any] = {}
+        self.named: set[str] = set()
+        self.on = self.blind = False
+        self.inside: set[int] = set()
         prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix, self.here, os.path.dirname(os.__file__)}
         temporary = {os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP")} | {"/tmp", "/var/tmp"}
         self.ours = tuple(
             os.path.realpath(p) + os.sep for p in prefixes if p and os.path.realpath(p) != os.sep
         )
         self.temporary = tuple(os.path.realpath(p) + os.sep for p in temporary if p)
+        self.private = os.path.realpath(os.path.expanduser("~")) + os.sep + "."
+
+    # what tells
 
     def __call__(self, event: str, args: tuple[Any, ...]) -> None:
         """Be called with each event of the interpreter."""
-        if not self.on:
+        if self.on and event in EVENTS:
+            self.guarded(EVENTS[event], args)
+
+    def guarded(self, method: str, args: tuple[Any, ...]) -> None:
+        """Do something that must not be noted itself, whatever other threads do meanwhile."""
+        me = get_ident()
+        if me in self.inside:
             return
-        if event == "open":
-            self.opened(args)
-        elif event in ("os.listdir", "os.scandir"):
-            if args[0] is None or isinstance(args[0], (str, bytes)):
-                self.listed(os.path.abspath(os.fsdecode(args[0] or ".")))
-        elif event in ("subprocess.Popen", "os.system", "os.posix_spawn", "os.exec"):
-            self.children = True
+        self.inside.add(me)
+        try:
+            getattr(self, method)(*args)
+        except (TypeError, ValueError, OSError):
+            pass  # what the function asked for cannot be a file
+        except Exception:
+            self.blind = True
+        finally:
+            self.inside.discard(me)
 
-    def listed(self, path: str) -> None:
-        """Note a folder that the function looks into; what imports look into says nothing of its data."""
-        if "importlib" not in sys._getframe(2).f_code.co_filename:
-            self.folders.setdefault(path)
-
-    def opened(self, args: tuple[Any, ...]) -> None:
-        """Note a file with its content as it is found; what is written is described at the end."""
-        path, mode, flags = args
+    def opened(self, path: Any, mode: Any, flags: Any) -> None:
+        """The function opens a file."""
         if isinstance(path, int) or path is None:
             return
-        path = os.path.abspath(os.fsdecode(path))
         flags = flags if isinstance(flags, int) else 0
         written = flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
         if isinstance(mode, str):
             written = any(letter in mode for letter in "wax+")
         if written:
-            self.writes.setdefault(path)
-        elif path not in self.writes and path not in self.reads and self.is_data(path):
-            self.reads[path] = None  # so that reading it now is not noted
-            self.reads[path] = describe(path)
+            self.write(path)
+        else:
+            self.read(path)
 
-    def is_data(self, path: str, made: bool = False) -> bool:
+    def listed(self, path: Any = None, *more: Any) -> None:
+        """The function looks into a folder; what imports look into says nothing of its data."""
+        importing = "importlib" in sys._getframe(3).f_code.co_filename
+        if not importing and (path is None or isinstance(path, (str, bytes))):
+            self.note("folders", absolute(path or "."))
+
+    def moved(self, source: Any, target: Any, *more: Any) -> None:
+        """The function renames or links a file."""
+        self.write(source)
+        self.write(target)
+
+    def connected(self, path: Any, *more: Any) -> None:
+        """The function opens a database."""
+        if isinstance(path, (str, bytes)) and absolute(path) != absolute(":memory:"):
+            self.read(path, named=True)
+
+    def write(self, path: Any, *more: Any) -> None:
+        """The function writes or removes a file; it is described at the end."""
+        self.note("writes", absolute(path))
+
+    def read(self, path: Any, named: bool = False) -> None:
+        """The function reads a file: its content as it is found."""
+        path = absolute(path)
+        if os.path.isdir(path):
+            self.asked(path)
+        if path in self.writes or path in self.reads or not self.is_data(path):
+            return
+        if named:
+            self.named.add(path)
+        self.note("reads", path, describe(path))
+
+    def asked(self, path: str) -> None:
+        """The function finds out what there is at a path."""
+        if path not in self.writes and self.is_data(path, made=True, file=False):
+            self.note("exists", path, existence(path))
+
+    def called(self, path: Any, use: str) -> None:
+        """The function calls a library's function that uses a file without opening it before our eyes."""
+        if isinstance(path, (list, tuple)):
+            for each in path:
+                self.called(each, use)
+        elif not isinstance(path, (str, bytes)) and not hasattr(path, "__fspath__"):
+            return
+        elif use == "exists":
+            self.asked(absolute(path))
+        elif use in ("write", "update"):
+            self.write(path)
+        elif os.path.isdir(path):
+            self.inspect([path])
+        else:
+            self.read(path)
+
+    def ran(self, program: Any, arguments: Any = (), folder: Any = None, *more: Any) -> None:
+        """The function starts another program: files that its arguments name count as read."""
+        base = os.fsdecode(folder) if isinstance(folder, (str, bytes)) else ""
+        for each in flat([program, arguments], 1000):
+            for word in each.split():
+                name = word.strip("\"'<>;|&()").rpartition("=")[2]
+                if name and not self.awaited(name):
+                    self.inspect([os.path.join(base, name)])
+
+    def inspect(self, names: Any) -> None:
+        """Take what is named as read, as far as it is there: files, and the files in folders."""
+        for name in names:
+            if not name or "\0" in name or len(name) > 4096:
+                continue
+            path = absolute(os.path.expanduser(name))
+            if os.path.isfile(path):
+                self.read(path, named=True)
+            elif os.path.isdir(path) and path != self.here and self.is_folder(path):
+                self.note("folders", path)
+                for inner in sorted(os.listdir(path))[:MOST]:
+                    if os.path.isfile(os.path.join(path, inner)):
+                        self.read(os.path.join(path, inner), named=True)
+
+    def awaited(self, name: str) -> bool:
+        """Take a file that is named in full, and could be there, as read: it is absent now, or somebody makes it."""
+        if name[:1] != "/" or len(name) > 4096 or os.path.lexists(name):
+            return False
+        if os.path.isdir(os.path.dirname(name)) and self.is_data(name, made=True):
+            self.read(name, named=True)
+        return True
+
+    def arguments(self, args: Any) -> None:
+        """Take files that arguments name by absolute path as read, whoever opens them."""
+        self.guarded("named_in", (args,))
+
+    def named_in(self, args: Any) -> None:
+        """As `arguments`, when nothing is noted."""
+        for text in flat(args, 2000):
+            if text[:1] in ("/", "~") and len(text) < 4096 and "\n" not in text and "\0" not in text:
+                path = absolute(os.path.expanduser(text))
+                if not self.awaited(path) and os.path.isfile(path):
+                    self.read(path, named=True)
+
+    # what is kept
+
+    def note(self, what: str, path: str, value: Any = None) -> None:
+        """Keep something; a forked child keeps a diary, for it may end at any moment."""
+        known = getattr(self, what)
+        if path in known:
+            return
+        known[path] = value
+        if self.child:
+            import json
+
+            with open(self.diary, "a") as file:
+                file.write(json.dumps([what, path, value, path in self.named]) + "\n")
+
+    def forked(self) -> None:
+        """Called in a forked child."""
+        self.child = True
+        self.inside = set()
+
+    def children(self) -> None:
+        """Read what forked children noted."""
+        import json
+
+        try:
+            with open(self.diary) as file:
+                lines = file.readlines()
+            os.unlink(self.diary)
+        except OSError:
+            return
+        for line in lines:
+            what, path, value, named = json.loads(line)
+            getattr(self, what).setdefault(path, value)
+            if named:
+                self.named.add(path)
+
+    def is_data(self, path: str, made: bool = False, file: bool = True) -> bool:
         """Whether a file is neither software nor the task's own."""
         real = os.path.realpath(path)
         if (
@@ -120,24 +265,122 @@ class Watch:
             return False
         if made and real.startswith(self.temporary):
             return False
-        if os.path.isdir(real) or (os.path.exists(real) and not os.path.isfile(real)):
+        if file and (os.path.isdir(real) or (os.path.exists(real) and not os.path.isfile(real))):
             return False
-        return not real.startswith(SYSTEM + self.ours)
+        return not real.startswith(SYSTEM + self.ours) and not real.startswith(self.private)
 
     def seen(self) -> dict[str, Any]:
         """Return what was noted, with the digests of what was written."""
         self.on = False
-        home = os.path.realpath(os.path.expanduser("~")) + os.sep
-        reads = {p: d for p, d in self.reads.items() if not os.path.realpath(p).startswith(home + ".")}
+        if self.blind:
+            return {}
+        self.children()
+        for path in self.named:
+            if path in self.reads and changed(path, self.reads[path]):
+                self.writes.setdefault(path)  # not the function itself wrote it, but what it called
+        reads = {p: d for p, d in self.reads.items() if p not in self.writes}
         folders = {p: listing(p) for p in self.folders if self.is_folder(p)}
         writes = {p: describe(p) for p in self.writes if self.is_data(p, made=True)}
-        return {"reads": reads, "writes": writes, "folders": folders, "children": self.children}
+        exists = {p: d for p, d in self.exists.items() if p not in writes and p not in reads}
+        return {"reads": reads, "writes": writes, "folders": folders, "exists": exists}
 
     def is_folder(self, path: str) -> bool:
         """Whether a folder is neither software nor the task's own."""
         real = os.path.realpath(path) + os.sep
         outside = not real.startswith(SYSTEM + self.ours + self.temporary)
         return outside and "site-packages" not in real and "dist-packages" not in real
+
+
+EVENTS = {
+    "open": "opened",
+    "os.listdir": "listed",
+    "os.scandir": "listed",
+    "os.rename": "moved",
+    "os.link": "moved",
+    "os.symlink": "moved",
+    "os.remove": "write",
+    "os.truncate": "write",
+    "sqlite3.connect": "connected",
+    "subprocess.Popen": "ran",
+    "os.system": "ran",
+    "os.posix_spawn": "ran",
+    "os.exec": "ran",
+}
+"""The method that is called for an event of the interpreter."""
+
+
+def watch_calls(watch: Watch) -> None:
+    """Be told when library functions start that open files in C, or ask whether there are any."""
+    if sys.version_info < (3, 12):
+        return
+    monitoring = sys.monitoring
+    names = {name.rpartition(".")[2] for _, name in CALLS}
+
+    def started(code: Any, offset: int) -> Any:
+        if code.co_name not in names:
+            return monitoring.DISABLE
+        frame = sys._getframe(1)
+        call = CALLS.get((frame.f_globals.get("__name__"), code.co_qualname))
+        if call is None:
+            return monitoring.DISABLE
+        if watch.on:
+            watch.guarded("called", used(call, frame.f_locals))
+        return None
+
+    for tool in (4, 3):
+        if monitoring.get_tool(tool) is None:
+            monitoring.use_tool_id(tool, "nbrewind")
+            monitoring.register_callback(tool, monitoring.events.PY_START, started)
+            monitoring.set_events(tool, monitoring.events.PY_START)
+            return
+
+
+def used(call: Any, variables: Any) -> tuple[Any, str]:
+    """The path that a call is about, and what it does with the file."""
+    path, use, mode = call
+    value = variables.get(mode) if mode else None
+    if isinstance(value, str) and value != "r":
+        use = "write" if value.startswith(("w", "x")) else "update"
+    return variables.get(path), use
+
+
+def flat(value: Any, most: int) -> list[str]:
+    """The texts and paths in nested arguments."""
+    found: list[str] = []
+    waiting = [value]
+    while waiting and most > 0:
+        one = waiting.pop()
+        most -= 1
+        if isinstance(one, str):
+            found.append(one)
+        elif isinstance(one, (list, tuple, set, frozenset)):
+            waiting.extend(islice(one, most))
+        elif isinstance(one, dict):
+            waiting.extend(islice(one.values(), most))
+        elif isinstance(one, bytes) or hasattr(one, "__fspath__"):
+            found.append(os.fsdecode(one))
+    return found
+
+
+def absolute(path: Any) -> str:
+    """A path from the root."""
+    return os.path.abspath(os.fsdecode(path))
+
+
+def changed(path: str, before: Any) -> bool:
+    """Whether a file is not as it was described, by size and time."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return before is not None
+    return before is None or [found.st_size, found.st_mtime_ns] != list(before[:2])
+
+
+def existence(path: str) -> str | None:
+    """What a path is: a file, a folder, or nothing."""
+    if os.path.isdir(path):
+        return "folder"
+    return "file" if os.path.lexists(path) else None
 
 
 def describe(path: str) -> list[Any] | None:
@@ -258,12 +501,13 @@ def container() -> str:
     return image
 
 
-def start_watch() -> Watch | None:
+def start_watch(diary: str) -> Watch | None:
     """Install the hook, where the interpreter has such hooks."""
     try:
-        watch = Watch()
+        watch = Watch(diary)
         sys.addaudithook(watch)
-        watch.on = True
+        os.register_at_fork(after_in_child=watch.forked)
+        watch_calls(watch)
     except Exception:
         return None
     return watch
@@ -344,9 +588,12 @@ def main(argv: list[str], serialize: bool, futures: bool) -> None:
     if futures:
         args = [result_of(argument) for argument in args]
         print(args, kwargs)
-    watch = start_watch()
+    watch = start_watch(report.path + ".forks")
     error = None
     try:
+        if watch is not None:
+            watch.arguments([args, kwargs])
+            watch.on = True
         result = function(*args, **kwargs)
     except Exception as raised:
         result = error = raised

@@ -23,10 +23,10 @@ def nothing(x):
 """
 
 
-def run(bench, use, **more):
+def run(bench, use, functions=READ, **more):
     show = "print([(t.output, t.std_output) for i, t in sorted(results.items())])"
     report = bench.run(
-        IMPORT + f"HERE = {str(bench.folder)!r}" + READ, WORKERS, use, COLLECT, show, STOP, **more
+        IMPORT + f"HERE = {str(bench.folder)!r}" + functions, WORKERS, use, COLLECT, show, STOP, **more
     )
     assert report.errors == []
     return report
@@ -147,3 +147,69 @@ def test_observation_can_be_switched_off(bench):
     (bench.folder / "data.csv").write_text("one")
     report = run(bench, "m.submit(vine.PythonTask(read, HERE + '/data.csv'))", observe=False)
     assert report.runs[0]["inputs"] == []
+
+
+ATTACKS = """
+def hdf(folder):
+    import h5py
+    with h5py.File(folder + "/in.h5", "r") as f:
+        return int(f["x"][()])
+def child(folder):
+    import subprocess
+    return subprocess.run(["cat", folder + "/in.txt"], capture_output=True, text=True).stdout
+def table(folder):
+    import pandas
+    return int(pandas.read_csv(folder + "/in.csv")["x"].sum())
+def either(folder):
+    import os
+    return os.path.exists(folder + "/made-later")
+def plain(folder):
+    try:
+        return len(open(folder + "/in.txt").read())
+    except OSError as error:
+        return type(error).__name__
+"""
+
+
+def test_attacks_on_what_tasks_open(bench, outside):
+    """Whatever happens to a file that a task used, no stale result is served, and no other task runs."""
+    import h5py
+
+    def hdf(value):
+        with h5py.File(outside / "in.h5", "w") as file:
+            file["x"] = value
+
+    def attack(*affected):
+        report = run(bench, use, functions)
+        ran = sorted(each["name"] for each in report.runs)
+        assert ran == sorted(affected), report.notices
+        return report.printed[4]
+
+    functions = ATTACKS
+    use = f"for f in (hdf, child, table, either, plain): m.submit(vine.PythonTask(f, {str(outside)!r}))"
+    hdf(1)
+    (outside / "in.txt").write_text("one")
+    (outside / "in.csv").write_text("x\n1\n2\n")
+    everything = ("hdf", "child", "table", "either", "plain")
+    first = attack(*everything)
+    assert attack() == first
+
+    for path in outside.iterdir():
+        path.touch()
+    assert attack() == first
+    hdf(2)
+    assert "(2, '')" in attack("hdf")
+    (outside / "in.csv").write_text("x\n1\n3\n")
+    assert "(4, '')" in attack("table")
+    (outside / "in.txt").write_text("two")
+    assert "('two', '')" in attack("child", "plain")
+    (outside / "made-later").write_text("")
+    assert "(True, '')" in attack("either")
+    (outside / "in.txt").unlink()
+    assert "('FileNotFoundError', '')" in attack("child", "plain")
+    (outside / "in.txt").mkdir()
+    assert "('IsADirectoryError', '')" in attack("child", "plain")
+    (outside / "in.txt").rmdir()
+    (outside / "in.txt").write_text("one")
+    attack("child", "plain")
+    assert attack() is not None

@@ -2,8 +2,11 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import cloudpickle
 import pytest
@@ -115,6 +118,100 @@ def test_modules_are_no_data(worker, tmp_path):
     assert cloudpickle.loads(output) == 1
     assert list(seen["reads"]) == [str(library / "helper_of_mine.py")]
     assert seen["folders"] == {}
+
+
+@pytest.fixture
+def elsewhere():
+    """A folder that is neither temporary nor a worker's."""
+    folder = Path(tempfile.mkdtemp(dir=Path.home(), prefix="nbrewind-test-"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+READERS = {
+    "child process": "import subprocess; subprocess.run(['cat', p], stdout=subprocess.DEVNULL)",
+    "shell": "import os; os.system('cat < ' + p + ' > /dev/null')",
+    "option": "import subprocess; subprocess.run(['true', '--in=' + p])",
+    "relative to a folder": "import subprocess; d, n = p.rsplit('/', 1); subprocess.run(['true', n], cwd=d)",
+    "forked child": "import os; pid = os.fork()\n    if not pid: open(p).read(); os._exit(0)\n    os.waitpid(pid, 0)",
+    "worker process": "import multiprocessing as m; q = m.get_context('fork').Process(target=open_it, args=(p,))\n"
+    "    q.start(); q.join()",
+    "only its name": "len(p)",
+    "database": "import sqlite3; sqlite3.connect(p).close()",
+    "low level": "import os; os.close(os.open(p, os.O_RDONLY))",
+    "memory map": "import mmap\n    with open(p, 'rb') as f: mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ).close()",
+}
+
+
+@pytest.mark.parametrize("how", READERS)
+def test_ways_to_read(worker, how):
+    """Whatever reads the file, it is an input with its content."""
+    path = worker.shared / "data.bin"
+    path.write_bytes(b"x" * 100)
+    source = f"def open_it(p): return len(open(p).read())\ndef f(p):\n    {READERS[how]}"
+    done, _, seen = worker(by_value(source, "f"), str(path))
+    assert done.returncode == 0, done.stderr
+    assert seen["reads"] == {str(path): remote.describe(str(path))}
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="the interpreter has no monitoring")
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import os; os.path.exists(p)",
+        "import pathlib; pathlib.Path(p).is_file()",
+        "import pathlib; pathlib.Path(p).exists()",
+        "import h5py\n    try: h5py.File(p, 'r')\n    except OSError: pass",
+    ],
+)
+def test_absent_file_that_the_function_asks_for(worker, elsewhere, code):
+    """Should somebody make it, the task runs again."""
+    source = f"def f(folder):\n    p = folder + '/absent'\n    {code}"
+    done, _, seen = worker(by_value(source, "f"), str(elsewhere))
+    assert done.returncode == 0, done.stderr
+    assert {**seen["reads"], **seen["exists"]} == {str(elsewhere / "absent"): None}
+
+
+def test_file_that_a_child_writes(worker, elsewhere):
+    path = elsewhere / "out"
+    path.write_text("before")
+    source = "def f(p):\n    import subprocess\n    subprocess.run(['sh', '-c', 'echo after > ' + p])"
+    _, _, seen = worker(by_value(source, "f"), str(path))
+    assert seen["reads"] == {}
+    assert seen["writes"] == {str(path): remote.describe(str(path))}
+
+
+def test_file_that_is_put_in_place_by_renaming(worker, elsewhere):
+    path = elsewhere / "out"
+    source = "def f(p):\n    import os\n    open(p + '.part', 'w').write('x')\n    os.replace(p + '.part', p)"
+    _, _, seen = worker(by_value(source, "f"), str(path))
+    assert seen["writes"] == {str(path): remote.describe(str(path)), f"{path}.part": None}
+
+
+def test_arguments_that_are_hard_to_look_into(worker):
+    class Odd:
+        def __getattr__(self, name):
+            raise RuntimeError(name)
+
+    source = "def f(*args): return len(args)"
+    args = [
+        "/" + "x" * 5000,
+        "/a\0b",
+        b"/no/where",
+        [[]] * 10,
+        list(range(100_000)),
+        {"a": {"b": "/no/where"}},
+    ]
+    done, output, seen = worker(by_value(source, "f"), *args)
+    assert (done.returncode, cloudpickle.loads(output)) == (0, 6)
+    assert (seen["reads"], seen["writes"]) == ({}, {})
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    try:
+        done, output, seen = worker(by_value(source, "f"), Odd())
+    finally:
+        cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+    assert (done.returncode, cloudpickle.loads(output)) == (0, 1)
+    assert "reads" not in seen
 
 
 def test_raw_output(worker):
