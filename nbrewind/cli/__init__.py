@@ -16,6 +16,7 @@ from nbrewind.cli.machine import doctor
 from nbrewind.cli.notebooks import audit, repeat
 from nbrewind.cli.page import report
 from nbrewind.cli.records import diff, explain, gc, runs, show
+from nbrewind.cli.script import run
 from nbrewind.cli.site import site
 
 __all__ = ["main"]
@@ -33,7 +34,7 @@ def main() -> None:
     """
 
 
-for _command in (audit, repeat, plan, runs, show, explain, diff, report, gc, kernels, site, doctor):
+for _command in (audit, repeat, run, plan, runs, show, explain, diff, report, gc, kernels, site, doctor):
     main.add_command(_command)
 
 if __name__ == "__main__":

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from attrs import evolve
 
-from nbrewind.cells.files import FilesWatch
 from nbrewind.record.model import TaskCount, TaskRun
 from nbrewind.tasks.missed import MissedTasks
 from nbrewind.tasks.tally import Tally
+
+
+class FileNotes(Protocol):
+    """Takes down which files tasks read and write (`nbrewind.cells.files.FilesWatch`)."""
+
+    def note_read(self, path: str) -> None:
+        """Something reads this."""
+
+    def note_write(self, path: str) -> None:
+        """Something wrote this."""
 
 
 class CellJournal:
@@ -33,7 +42,7 @@ class CellJournal:
     def __init__(
         self,
         namespace: dict[str, Any],
-        files: FilesWatch,
+        files: FileNotes,
         notify: Callable[[str], None],
         progress: Callable[[Sequence[Tally]], None],
         *,

@@ -12,7 +12,7 @@ from attrs import frozen
 from nbrewind.tasks.environments import POLICIES
 from nbrewind.tasks.environments import Policy as Environments
 
-Kind = Literal["audit", "repeat"]
+Kind = Literal["audit", "repeat", "script"]
 Policy = Literal["auto", "all", "none"]
 _PREFIX = "NBREWIND_"
 
@@ -24,7 +24,7 @@ class Settings:
     Parameters
     ----------
     kind
-        ``audit`` executes every cell, ``repeat`` only the affected ones.
+        ``audit`` executes every cell, ``repeat`` only the affected ones; ``script`` is no notebook at all.
     notebook
         The notebook's path, where it is known.
     record

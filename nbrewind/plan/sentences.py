@@ -11,6 +11,8 @@ _WORDS = {
     "fresh": "a fresh run was asked for",
     "asked": "you asked for it",
     "audit": "an audit runs every cell",
+    "script": "a script always runs",
+    "silent": "a silent request runs as it is",
     "volatile": "it is marked volatile",
     "failed": "it failed last time",
     "died": "the kernel died while it ran",
