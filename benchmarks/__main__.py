@@ -1,4 +1,4 @@
-"""Run the measurements: ``python -m benchmarks [kernels|climate]… [--json FILE]``."""
+"""Run the measurements: ``python -m benchmarks [kernels|cells|climate]… [--json FILE]``."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from benchmarks import climate, kernels
+from benchmarks import cells, climate, kernels
 from benchmarks.measure import Figure, console, show
 
-SUITES = {"kernels": kernels.measure, "climate": climate.measure}
+SUITES = {"kernels": kernels.measure, "cells": cells.measure, "climate": climate.measure}
 
 
 @click.command()

@@ -33,56 +33,95 @@ class Identities:
         self._indexed = 0
         self._size = len(first)
 
-    def add(self, ids: list[int], unique: set[int]) -> bool:
-        """Number these, if none of them was met before and each occurs once; say whether that was so."""
-        return self.add_some(ids, unique, range(len(ids)), len(ids))
+    def add(self, group: Sequence[Any], lists: int | None) -> list[tuple[int, int]]:
+        """Number objects; returns the place and the number of each that was met before, here or earlier.
 
-    def add_some(self, ids: list[int], unique: set[int], places: Sequence[int], size: int) -> bool:
-        """The same for some of `size` objects, at these places among them; the others are held once."""
-        if len(unique) != len(ids) or not self.ids.isdisjoint(unique):
-            return False
-        self.ids |= unique
-        start = self._size
-        numbers = range(start, start + size) if len(ids) == size else [start + place for place in places]
-        self._groups.append((ids, numbers))
-        self._size += size
-        return True
-
-    def add_held_once(self, group: Sequence[Any], lists: int) -> bool:
-        """Number a group if it is plain that none of it was met before; say whether it is.
-
-        An object that only its container and `lists` lists of the walk refer to is held nowhere else.
+        Parameters
+        ----------
+        group
+            The objects, in order.
+        lists
+            How many lists of the walk hold each of them, so that those which nothing but their container holds
+            besides can be left out of the index: they cannot be met again. `None` to index all.
         """
+        places = self._held_elsewhere(group, lists)
+        ids = [id(group[place]) for place in places] if len(places) < len(group) else list(map(id, group))
+        unique = set(ids)
+        if len(unique) == len(ids) and self.ids.isdisjoint(unique):
+            self.ids |= unique
+            start = self._size
+            self._groups.append((ids, _shifted(places, start)))
+            self._size += len(group)
+            return []
+        common = self.ids & unique
+        if len(unique) == len(ids) and len(common) * _FEW < len(ids):
+            known = self._add_between(ids, places, common)
+        else:
+            known = self._add_each(ids, places)
+        self._size += len(group) - len(known)
+        return known
+
+    def _held_elsewhere(self, group: Sequence[Any], lists: int | None) -> Sequence[int]:
+        """Places of the objects that something else may hold too; all, where these are most."""
+        if lists is None or len(group) < _WORTH_COUNTING:
+            return range(len(group))
         counts = list(map(getrefcount, group))
         alone = counts.count(_ALONE + lists)
-        if alone == len(group):
-            self._size += len(group)
-            return True
         if alone * 2 < len(group):
-            return False
-        places = [place for place, count in enumerate(counts) if count != _ALONE + lists]
-        ids = [id(group[place]) for place in places]
-        return self.add_some(ids, set(ids), places, len(group))
+            return range(len(group))
+        return [place for place, count in enumerate(counts) if count != _ALONE + lists] if alone < len(group) else []
 
-    def place(self, key: int) -> tuple[int, bool]:
-        """The number of one id, and whether it was met before."""
-        if key in self.ids:
-            return self.number(key), True
-        self.ids.add(key)
-        self._groups.append(([key], (self._size,)))
-        self._size += 1
-        return self._size - 1, False
+    # A new object has the number that follows from its place and from how many before it are known: what holds it,
+    # and so which path is taken, must not show.
+
+    def _add_between(
+        self, ids: list[int], places: Sequence[int], common: set[int]
+    ) -> list[tuple[int, int]]:
+        """Number a group, each of which occurs once, that has a few known ones: run by run between these."""
+        numbers = self._index()
+        met = [at for at, key in enumerate(ids) if key in common]
+        begin = 0
+        for count, at in enumerate([*met, len(ids)]):
+            self._groups.append((ids[begin:at], _shifted(places[begin:at], self._size - count)))
+            begin = at + 1
+        self.ids.update(ids)
+        return [(places[at], numbers[ids[at]]) for at in met]
+
+    def _add_each(self, ids: list[int], places: Sequence[int]) -> list[tuple[int, int]]:
+        """Number a group one by one."""
+        numbers, met = self._index(), self.ids
+        known: list[tuple[int, int]] = []
+        for key, place in zip(ids, places, strict=True):
+            if key in met:
+                known.append((place, numbers[key]))
+            else:
+                met.add(key)
+                numbers[key] = self._size + place - len(known)
+        return known
 
     def number(self, key: int) -> int:
         """The number of an id; -1 where it was not met."""
+        return self._index().get(key, -1)
+
+    def _index(self) -> dict[int, int]:
         while self._indexed < len(self._groups):
             ids, numbers = self._groups[self._indexed]
             self._numbers.update(zip(ids, numbers, strict=True))
             self._indexed += 1
-        return self._numbers.get(key, -1)
+        return self._numbers
 
     def __contains__(self, key: int) -> bool:
         return key in self.ids
+
+
+_WORTH_COUNTING = 32
+_FEW = 8
+
+
+def _shifted(places: Sequence[int], start: int) -> Sequence[int]:
+    if isinstance(places, range):
+        return range(start + places.start, start + places.stop)
+    return [start + place for place in places]
 
 
 def _count_alone() -> int:

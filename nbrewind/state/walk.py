@@ -238,30 +238,18 @@ class Walk:
             How many of the walk's own lists hold each of them; it knows for the groups that it hands out.
         """
         lists = lists or (1 if group is self._now else 2)
-        if not numbered and len(group) >= LARGE and self.met.add_held_once(group, lists):
+        known = self.met.add(group, None if numbered or not links else lists)
+        if not links:
+            self.unlinked.update(map(id, group))
+        if not known:
             self.emit(b"")
             return group
-        ids = list(map(id, group))
-        unique = set(ids)
-        if self.met.add(ids, unique):
-            self.emit(b"")
-            first = group
-        else:
-            first = self._some_known(group, ids)
-        if not links:
-            self.unlinked |= unique
-        return first
-
-    def _some_known(self, group: Sequence[Any], ids: list[int]) -> list[Any]:
-        first, numbers = [], []
-        for value, key in zip(group, ids, strict=True):
-            number, known = self.met.place(key)
-            self.pinned = self.pinned or (known and number < PINNED)
-            if not known:
-                first.append(value)
-            numbers.append(number if known else -1)
+        numbers = [-1] * len(group)
+        for place, number in known:
+            numbers[place] = number
+            self.pinned = self.pinned or number < PINNED
         self.emit(packed("q", numbers))
-        return first
+        return [value for value, number in zip(group, numbers, strict=True) if number < 0]
 
     def refuse(self, value: Any, why: str) -> None:
         """Say that this value has no canonical form; the walk goes on, for what it shares."""
