@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable
-from functools import cache
-from importlib import metadata
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
+from nbrewind.cells.distributions import distribution_version
 from nbrewind.cells.paths import Paths
 from nbrewind.record.model import Digest, Evidence
 
@@ -19,36 +18,6 @@ _MACHINERY = frozenset(
     cloudpickle prompt_toolkit stack_data executing pure_eval asttokens decorator jedi parso psutil
     nest_asyncio pydev_ipython _pydevd_bundle backcall pytest _pytest pluggy coverage""".split()
 )
-
-
-@cache
-def distribution_version(module: str) -> str | None:
-    """Version of the distribution that holds a top-level module, found without importing it.
-
-    Returns
-    -------
-    str or None
-        ``None`` where no distribution claims the module.
-    """
-    if not module.isidentifier():
-        return None
-    try:
-        return metadata.version(module)
-    except metadata.PackageNotFoundError:
-        owners = {f"{one.name} {one.version}" for one in metadata.distributions() if _holds(one, module)}
-        return " ".join(sorted(owners)) or None
-
-
-def _holds(distribution: metadata.Distribution, module: str) -> bool:
-    """Whether a distribution installed a top-level module, by the list of its files (unparsed: there are many)."""
-    listed = "\n" + (distribution.read_text("RECORD") or distribution.read_text("installed-files.txt") or "")
-    tops = (distribution.read_text("top_level.txt") or "").split()
-    return (
-        module in tops
-        or f"\n{module}/" in listed
-        or f"\n{module}.py," in listed
-        or f"\n{module}.cpython" in listed
-    )
 
 
 PYTHON = "python"

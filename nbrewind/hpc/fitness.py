@@ -16,7 +16,7 @@ from typing import Any
 
 from attrs import frozen
 
-from nbrewind.cells.modules import distribution_version
+from nbrewind.cells.distributions import distribution_version
 from nbrewind.hpc.tickets import Returned, Ticket
 from nbrewind.tasks.environments import LIBRARY, Trouble, minor
 from nbrewind.tasks.keys import Key

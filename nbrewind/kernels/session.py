@@ -18,6 +18,7 @@ from typing import Any
 from attrs import define, evolve, field, frozen
 
 from nbrewind import hpc
+from nbrewind.cells import distributions
 from nbrewind.cells.code import CellCode, read_cell
 from nbrewind.cells.observer import Observation, Observer
 from nbrewind.cells.paths import Paths
@@ -130,6 +131,7 @@ class Session:
     def install(self) -> None:
         """Hook into the interpreter."""
         self._warming.start()
+        Thread(target=distributions.prepare, name="nbrewind-distributions", daemon=True).start()
         self.observer.install()
         watch_prompts(self.shell, self.journal.effect)
         self.recording.start_saver(self.analyser)

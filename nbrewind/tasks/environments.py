@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from attrs import frozen
 
-from nbrewind.cells.modules import distribution_version
+from nbrewind.cells.distributions import distribution_version
 from nbrewind.tasks import remote
 
 Policy = Literal["exact", "compatible", "any"]

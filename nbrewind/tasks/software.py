@@ -13,7 +13,7 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from nbrewind.cells.modules import distribution_version
+from nbrewind.cells.distributions import distribution_version
 from nbrewind.cells.paths import Paths
 from nbrewind.record.model import Digest
 from nbrewind.state.functions import nested
