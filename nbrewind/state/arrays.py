@@ -8,15 +8,17 @@ left out.
 
 from __future__ import annotations
 
+import marshal
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from nbrewind.state.buffers import CHUNK
+from nbrewind.state.buffers import CHUNK, name_of
 from nbrewind.state.memory import stretch
 from nbrewind.state.registry import home
-from nbrewind.state.walk import Plan, Walk, each
+from nbrewind.state.walk import MARSHAL, Plan, Walk, each, packed
 
 Parts = tuple[bytes, Sequence[Any]]
 Array = np.ndarray[Any, Any]
@@ -27,7 +29,7 @@ def plan_for(kind: type, base: type) -> Plan | None:
     if base is np.ma.MaskedArray:
         return Plan(_tag(kind), each(_masked, numbered=True))
     if base is np.ndarray:
-        return Plan(_tag(kind), each(array_parts if kind is np.ndarray else _subclass, numbered=True))
+        return Plan(_tag(kind), _arrays if kind is np.ndarray else each(_subclass, numbered=True))
     if base is np.generic:
         return Plan(b"numpy scalar", each(_scalar, identity=False))
     if base is np.dtype:
@@ -43,16 +45,53 @@ def _tag(kind: type) -> bytes:
     )
 
 
+def _arrays(walk: Walk, group: Sequence[Array]) -> None:
+    """Encode arrays. Most are small, as in the transforms of a plot: they cost next to nothing but their bytes."""
+    tokens: list[bytes] = []
+    counts: list[int] = []
+    for array in walk.fresh(group, numbered=[array.base is not None for array in group]):
+        children: Sequence[Any] = ()
+        if array.nbytes > _TINY or not array.size or array.dtype.char not in _PLAIN:
+            token, children = array_parts(walk, array)
+        else:
+            if array.base is not None or id(array) in walk.met.ids:  # else it is held once, and nothing looks into it
+                _note_place(walk, array)
+            walk.size += array.nbytes
+            token = _prefix(array.dtype.str, array.shape)
+            if walk.scope.hashing:
+                token += name_of(array.tobytes())
+        tokens.append(token)
+        counts.append(len(children))
+        walk.push(children)
+        walk.scope.alive.append(children)
+    walk.emit(marshal.dumps(tokens, MARSHAL))
+    walk.emit(packed("Q", counts))
+
+
+_TINY = 4096
+_PLAIN = frozenset("?bBhHiIlLqQefdFD")
+"""Types whose elements are nothing but their bytes."""
+
+
+@lru_cache(maxsize=1024)
+def _prefix(dtype: str, shape: tuple[int, ...]) -> bytes:
+    return repr((dtype_token(np.dtype(dtype)), shape)).encode()
+
+
 def array_parts(walk: Walk, array: Array) -> Parts:
     """Take an array apart, and note where it lies."""
-    walk.stretches.append(stretch(array, walk.met.number(id(array))))
+    _note_place(walk, array)
+    return array_content(walk, array)
+
+
+def _note_place(walk: Walk, array: Array) -> None:
+    walk.stretches.append(stretch(array, id(array)))
     if array.base is not None:
         owner = array
         while isinstance(owner, np.ndarray) and owner.base is not None:
             owner = owner.base
         if not isinstance(owner, np.ndarray | bytes):
             walk.owners.add(id(owner.obj if isinstance(owner, memoryview) else owner))
-    return array_content(walk, array)
 
 
 def array_content(walk: Walk, array: Array) -> Parts:
@@ -162,7 +201,7 @@ def _subclass(walk: Walk, array: Array) -> Parts:
 
 def _masked(walk: Walk, array: Any) -> Parts:
     mask = None if array.mask is np.ma.nomask else np.asarray(array.mask)
-    walk.stretches.append(stretch(array.data, walk.met.number(id(array))))
+    walk.stretches.append(stretch(array.data, id(array)))
     token, children = array_content(walk, array.data)
     return token, (type(array), mask, array.fill_value, bool(array.hardmask), *children)
 

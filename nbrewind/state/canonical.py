@@ -43,7 +43,7 @@ def _bytearrays(walk: Walk, group: Sequence[Any]) -> None:
     for value in first:
         with memoryview(value) as view:
             _content(walk, view, id(value))
-        walk.stretches.append(of_bytes(value, walk.met.number(id(value))))
+        walk.stretches.append(of_bytes(value))
 
 
 def _content(walk: Walk, view: memoryview, key: int) -> None:

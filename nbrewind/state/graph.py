@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
+from types import FunctionType
 from typing import Any
 
 import attrs
@@ -55,10 +56,9 @@ class Measure:
         shared: list[tuple[weakref.ref[Any], ...]] = []
         why = ""
         for cluster in overlapping(one for one in walk.stretches if one.end > one.start):
-            seen = {one.number for one in cluster if one.number >= 0}
-            if not seen or len(cluster) == 1:
+            if len(cluster) == 1 or not any(one.key for one in cluster):
                 continue
-            if any(one.number < 0 or type(one.array).__name__ != "ndarray" for one in cluster):
+            if any(not one.key or type(one.array).__name__ != "ndarray" for one in cluster):
                 why = "an array in it shares memory with a frame, a bytearray, or an array of another class"
                 continue
             shared.append(tuple(weakref.ref(one.array) for one in cluster))
@@ -66,6 +66,7 @@ class Measure:
         return cls(walk.size, walk.nodes, frozenset(walk.types), tuple(shared), why, pinned)
 
 
+_CODE = (type, FunctionType)
 _PORTABLE = frozenset({"numpy", "datetime", "decimal", "fractions"})
 
 
@@ -124,7 +125,9 @@ class Analyser:
     def digest_of(self, values: Sequence[Any]) -> Digest:
         """Digest of several values together, as that of the co-variable that they would be."""
         with watching():
-            return _walk(self._scope(), values).digest
+            scope = self._scope()
+            looks = _looks(scope, {str(place): value for place, value in enumerate(values)})
+            return _together(scope, values, list(looks.values())).digest
 
     def measure(self, covariable: Covariable) -> Measure:
         """What saving needs to know; found out again where the co-variable is not of the last analysis."""
@@ -151,13 +154,27 @@ class Analyser:
         self, scope: Scope, values: Mapping[str, Any], looks: Mapping[str, Walk], names: Sequence[str]
     ) -> Covariable:
         digests = {name: looks[name].digest for name in names}
-        whole = looks[names[0]] if len(names) == 1 else _walk(scope, [values[name] for name in names])
+        whole = _together(scope, [values[name] for name in names], [looks[name] for name in names])
         opaque = whole.refused or next((looks[name].refused for name in names if looks[name].refused), "")
         needs = set().union(*(looks[name].needs for name in names)) - set(names)
         if opaque:
             return Covariable(tuple(names), dict.fromkeys(names, ""), "", tuple(sorted(needs)), opaque)
         self._measures[whole.digest] = Measure.of(whole)
         return Covariable(tuple(names), digests, whole.digest, tuple(sorted(needs)))
+
+
+def _together(scope: Scope, values: Sequence[Any], looks: Sequence[Walk]) -> Walk:
+    """One walk through several values, the largest first: mostly, what the others hold is behind it then.
+
+    Where there is code among them it starts from all of them, because who defines a class, and who refers to it, counts.
+    """
+    if len(values) > 1 and any(issubclass(kind, _CODE) for look in looks for kind in look.types):
+        return Walk(scope, values)
+    order = sorted(range(len(values)), key=lambda place: -looks[place].nodes)
+    whole = looks[order[0]]
+    for place in order[1:]:
+        whole = Walk(scope, [values[place], place], after=whole)
+    return whole
 
 
 def _with_kin(

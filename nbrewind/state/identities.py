@@ -33,7 +33,17 @@ class Identities:
         self._indexed = 0
         self._size = len(first)
 
-    def add(self, group: Sequence[Any], lists: int | None) -> list[tuple[int, int]]:
+    def copy(self) -> Identities:
+        """Another that has met the same."""
+        other = Identities(())
+        other.ids = set(self.ids)
+        other._groups, other._size = list(self._groups), self._size
+        other._numbers, other._indexed = dict(self._numbers), self._indexed
+        return other
+
+    def add(
+        self, group: Sequence[Any], lists: int | None, needed: Sequence[bool] = ()
+    ) -> list[tuple[int, int]]:
         """Number objects; returns the place and the number of each that was met before, here or earlier.
 
         Parameters
@@ -43,8 +53,10 @@ class Identities:
         lists
             How many lists of the walk hold each of them, so that those which nothing but their container holds
             besides can be left out of the index: they cannot be met again. `None` to index all.
+        needed
+            Of each object, whether it is to be in the index in any case.
         """
-        places = self._held_elsewhere(group, lists)
+        places = _held_elsewhere(group, lists, needed)
         ids = [id(group[place]) for place in places] if len(places) < len(group) else list(map(id, group))
         unique = set(ids)
         if len(unique) == len(ids) and self.ids.isdisjoint(unique):
@@ -60,16 +72,6 @@ class Identities:
             known = self._add_each(ids, places)
         self._size += len(group) - len(known)
         return known
-
-    def _held_elsewhere(self, group: Sequence[Any], lists: int | None) -> Sequence[int]:
-        """Places of the objects that something else may hold too; all, where these are most."""
-        if lists is None or len(group) < _WORTH_COUNTING:
-            return range(len(group))
-        counts = list(map(getrefcount, group))
-        alone = counts.count(_ALONE + lists)
-        if alone * 2 < len(group):
-            return range(len(group))
-        return [place for place, count in enumerate(counts) if count != _ALONE + lists] if alone < len(group) else []
 
     # A new object has the number that follows from its place and from how many before it are known: what holds it,
     # and so which path is taken, must not show.
@@ -112,6 +114,20 @@ class Identities:
 
     def __contains__(self, key: int) -> bool:
         return key in self.ids
+
+
+def _held_elsewhere(group: Sequence[Any], lists: int | None, needed: Sequence[bool]) -> Sequence[int]:
+    """Places of the objects that something else may hold too, and of those that are needed; all, if these are most."""
+    if lists is None or len(group) < _WORTH_COUNTING:
+        return range(len(group))
+    once = _ALONE + lists
+    counts = list(map(getrefcount, group))
+    alone = counts.count(once)
+    if alone * 2 < len(group):
+        return range(len(group))
+    if any(needed):
+        return [place for place, count in enumerate(counts) if count != once or needed[place]]
+    return [place for place, count in enumerate(counts) if count != once] if alone < len(group) else []
 
 
 _WORTH_COUNTING = 32

@@ -13,40 +13,40 @@ from attrs import frozen
 class Stretch:
     """Memory of an array. `shared` memory is seen to change through whatever else lies there.
 
-    `number` is the array's, when it is an object of the value, else -1; `strides` and `start` say where its
+    `key` is the id of the array, when it is an object of the value, else 0; `strides` and `start` say where its
     elements are.
     """
 
     start: int
     end: int
     shared: bool
-    number: int = -1
+    key: int = 0
     strides: tuple[int, ...] = ()
     array: Any = None
 
 
-def stretch(array: Any, number: int = -1, *, shared: bool = True) -> Stretch:
+def stretch(array: Any, key: int = 0, *, shared: bool = True) -> Stretch:
     """The memory an array covers."""
     start = end = array.__array_interface__["data"][0]
     if not array.size:
-        return Stretch(start, start, shared, number)
+        return Stretch(start, start, shared, key)
     for extent, step in zip(array.shape, array.strides, strict=True):
         start += min(0, (extent - 1) * step)
         end += max(0, (extent - 1) * step)
     strides = tuple(
         step if extent > 1 else 0 for extent, step in zip(array.shape, array.strides, strict=True)
     )
-    return Stretch(start, end + array.itemsize, shared, number, strides, array)
+    return Stretch(start, end + array.itemsize, shared, key, strides, array)
 
 
-def of_bytes(value: Any, number: int) -> Stretch:
+def of_bytes(value: Any) -> Stretch:
     """The memory of a bytearray, or of anything else that offers a plain buffer."""
     if "numpy" not in sys.modules or not len(value):
-        return Stretch(0, 0, True, number)
+        return Stretch(0, 0, True, id(value))
     import numpy as np
 
     start = np.frombuffer(value, np.uint8).__array_interface__["data"][0]
-    return Stretch(start, start + memoryview(value).nbytes, True, number, (1,), value)
+    return Stretch(start, start + memoryview(value).nbytes, True, id(value), (1,), value)
 
 
 def overlapping(stretches: Iterable[Stretch]) -> list[list[Stretch]]:

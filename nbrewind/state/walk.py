@@ -93,6 +93,8 @@ class Walk:
         0 where the roots are variables of the notebook themselves.
     within
         Sets whose elements are being ordered by this walk.
+    after
+        A walk that this one goes on from: what that has met is encoded as its number, and counted along.
 
     Attributes
     ----------
@@ -122,7 +124,13 @@ class Walk:
     """
 
     def __init__(
-        self, scope: Scope, roots: Sequence[Any], *, depth: int = 0, within: frozenset[int] = frozenset()
+        self,
+        scope: Scope,
+        roots: Sequence[Any],
+        *,
+        depth: int = 0,
+        within: frozenset[int] = frozenset(),
+        after: Walk | None = None,
     ) -> None:
         self.scope, self.depth, self.within = scope, depth, within
         self.met = Identities(scope.known)
@@ -142,7 +150,24 @@ class Walk:
         self._small: list[Any] = list(roots)
         self._large: list[list[Any]] = []
         self._now: Sequence[Any] = ()
+        if after is not None:
+            self._go_on_from(after)
         self._run()
+
+    def _go_on_from(self, other: Walk) -> None:
+        self.met = other.met.copy()
+        for mine, theirs in (
+            (self.unlinked, other.unlinked),
+            (self.needs, other.needs),
+            (self.held, other.held),
+            (self.types, other.types),
+            (self.owners, other.owners),
+        ):
+            mine.update(theirs)  # type: ignore[attr-defined]
+        self.stretches += other.stretches
+        self.refused, self.sealed, self.pinned = other.refused, other.sealed, other.pinned
+        self.size, self.nodes = other.size, other.nodes
+        self._hasher.update(other.raw)
 
     @property
     def digest(self) -> Digest:
@@ -222,7 +247,12 @@ class Walk:
             self._large.append(children)
 
     def fresh(
-        self, group: Sequence[Any], *, links: bool = True, numbered: bool = False, lists: int = 0
+        self,
+        group: Sequence[Any],
+        *,
+        links: bool = True,
+        numbered: bool | Sequence[bool] = False,
+        lists: int = 0,
     ) -> Sequence[Any]:
         """Number those met for the first time and return them; emit which are which.
 
@@ -233,12 +263,13 @@ class Walk:
         links
             Whether a change of one is seen wherever else it is held.
         numbered
-            Whether the plan asks for their numbers.
+            Whether the plan asks for their numbers, or for which of them it does.
         lists
             How many of the walk's own lists hold each of them; it knows for the groups that it hands out.
         """
         lists = lists or (1 if group is self._now else 2)
-        known = self.met.add(group, None if numbered or not links else lists)
+        everything = numbered is True or not links
+        known = self.met.add(group, None if everything else lists, numbered or ())
         if not links:
             self.unlinked.update(map(id, group))
         if not known:
@@ -261,13 +292,16 @@ class Walk:
 
     def _aliases(self) -> None:
         """Encode which arrays of the value see each other's elements, and where."""
-        seen = [one for one in self.stretches if one.number >= 0 and one.end > one.start]
-        clusters = [sorted(each, key=lambda one: one.number) for each in overlapping(seen) if len(each) > 1]
-        for cluster in sorted(clusters, key=lambda each: each[0].number):
-            origin = min(one.start for one in cluster)
-            self.emit(
-                marshal.dumps([(one.number, one.start - origin, one.strides) for one in cluster], MARSHAL)
-            )
+        seen = [one for one in self.stretches if one.key and one.end > one.start]
+        clusters = []
+        for cluster in overlapping(seen):
+            if len(cluster) > 1:
+                origin = min(one.start for one in cluster)
+                clusters.append(
+                    sorted((self.met.number(one.key), one.start - origin, one.strides) for one in cluster)
+                )
+        for cluster in sorted(clusters):
+            self.emit(marshal.dumps(cluster, MARSHAL))
 
     def _flush(self) -> None:
         self._hasher.update(b"".join(self._out))
