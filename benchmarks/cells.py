@@ -74,7 +74,14 @@ def _prints() -> list[Figure]:
     for name, first, last in (("the first 50", 1, 51), ("the last 50", 451, 501)):
         mine, theirs = part(ours, first, last), part(stock, first, last)
         figures.append(
-            Figure(f"printing beside 0.3 GB, {name} of 500 cells: adds", mine, theirs, "ipykernel", "≤ 0.005 s", mine - theirs)
+            Figure(
+                f"printing beside 0.3 GB, {name} of 500 cells: adds",
+                mine,
+                theirs,
+                "ipykernel",
+                "≤ 0.005 s",
+                mine - theirs,
+            )
         )
     return figures
 
@@ -88,7 +95,9 @@ def _frame(runs: int) -> list[Figure]:
             audits.append(run(AUDIT, FRAME, where).total)
             repeats.append(run(REPEAT, FRAME, where).total)
     stock, audit, repeat = (statistics.median(found) for found in (stocks, audits, repeats))
-    ratios = (statistics.median(a / b for a, b in zip(found, stocks, strict=True)) for found in (audits, repeats))
+    ratios = (
+        statistics.median(a / b for a, b in zip(found, stocks, strict=True)) for found in (audits, repeats)
+    )
     return [
         Figure("160 MB frame, 6 cells: audit", audit, stock, "ipykernel", "≤ 1.10", next(ratios)),
         Figure("160 MB frame, 6 cells: unchanged repeat", repeat, stock, "ipykernel", "≤ 0.15", next(ratios)),
@@ -105,8 +114,18 @@ def _large() -> list[Figure]:
         ours = run(AUDIT, LARGE, where).seconds[-1]
         written = size(where) - before
     return [
-        Figure("one element of 2 GB changed: the cell", ours, seconds, "ipykernel", "≤ 0.3 s", ours - seconds),
-        Figure("one element of 2 GB changed: written", written / 2**20, None, "", "≤ 2 MiB", written / 2**20, "MiB"),
+        Figure(
+            "one element of 2 GB changed: the cell", ours, seconds, "ipykernel", "≤ 0.3 s", ours - seconds
+        ),
+        Figure(
+            "one element of 2 GB changed: written",
+            written / 2**20,
+            None,
+            "",
+            "≤ 2 MiB",
+            written / 2**20,
+            "MiB",
+        ),
     ]
 
 
@@ -126,7 +145,14 @@ def _saved() -> list[Figure]:
         saving = whole - (time.perf_counter() - begun)
     memory = (int(ours.text) - int(stock.text)) / 1024
     return [
-        Figure("1 GB saved, until the kernel has ended", saving, by_hand, "digest and write by hand", "≥ 0.8 (baseline/ours)", by_hand / max(saving, 1e-9)),
+        Figure(
+            "1 GB saved, until the kernel has ended",
+            saving,
+            by_hand,
+            "digest and write by hand",
+            "≥ 0.8 (baseline/ours)",
+            by_hand / max(saving, 1e-9),
+        ),
         Figure("1 GB saved: memory above the notebook's own", memory, None, "", "≤ 128 MiB", memory, "MiB"),
     ]
 
@@ -153,5 +179,12 @@ def _decided() -> list[Figure]:
         repeat = run(REPEAT, MANY, where)
         assert all(told["action"] == "restored" for told in repeat.told)
     return [
-        Figure("unchanged notebook of 200 cells: repeat", repeat.total, empty, "200 empty cells", "≤ 0.5 s", repeat.total - empty)
+        Figure(
+            "unchanged notebook of 200 cells: repeat",
+            repeat.total,
+            empty,
+            "200 empty cells",
+            "≤ 0.5 s",
+            repeat.total - empty,
+        )
     ]

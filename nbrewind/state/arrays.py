@@ -54,7 +54,9 @@ def _arrays(walk: Walk, group: Sequence[Array]) -> None:
         if array.nbytes > _TINY or not array.size or array.dtype.char not in _PLAIN:
             token, children = array_parts(walk, array)
         else:
-            if array.base is not None or id(array) in walk.met.ids:  # else it is held once, and nothing looks into it
+            if (
+                array.base is not None or id(array) in walk.met.ids
+            ):  # else it is held once, and nothing looks into it
                 _note_place(walk, array)
             walk.size += array.nbytes
             token = _prefix(array.dtype.str, array.shape)

@@ -166,7 +166,7 @@ class Analyser:
 def _together(scope: Scope, values: Sequence[Any], looks: Sequence[Walk]) -> Walk:
     """One walk through several values, the largest first: mostly, what the others hold is behind it then.
 
-    Where there is code among them it starts from all of them, because who defines a class, and who refers to it, counts.
+    Where there is code among them it starts from all, because who defines a class, and who refers to it, counts.
     """
     if len(values) > 1 and any(issubclass(kind, _CODE) for look in looks for kind in look.types):
         return Walk(scope, values)

@@ -76,9 +76,7 @@ class Identities:
     # A new object has the number that follows from its place and from how many before it are known: what holds it,
     # and so which path is taken, must not show.
 
-    def _add_between(
-        self, ids: list[int], places: Sequence[int], common: set[int]
-    ) -> list[tuple[int, int]]:
+    def _add_between(self, ids: list[int], places: Sequence[int], common: set[int]) -> list[tuple[int, int]]:
         """Number a group, each of which occurs once, that has a few known ones: run by run between these."""
         numbers = self._index()
         met = [at for at, key in enumerate(ids) if key in common]

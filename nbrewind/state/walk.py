@@ -156,14 +156,11 @@ class Walk:
 
     def _go_on_from(self, other: Walk) -> None:
         self.met = other.met.copy()
-        for mine, theirs in (
-            (self.unlinked, other.unlinked),
-            (self.needs, other.needs),
-            (self.held, other.held),
-            (self.types, other.types),
-            (self.owners, other.owners),
-        ):
-            mine.update(theirs)  # type: ignore[attr-defined]
+        self.unlinked |= other.unlinked
+        self.needs |= other.needs
+        self.held |= other.held
+        self.owners |= other.owners
+        self.types |= other.types
         self.stretches += other.stretches
         self.refused, self.sealed, self.pinned = other.refused, other.sealed, other.pinned
         self.size, self.nodes = other.size, other.nodes
@@ -269,7 +266,8 @@ class Walk:
         """
         lists = lists or (1 if group is self._now else 2)
         everything = numbered is True or not links
-        known = self.met.add(group, None if everything else lists, numbered or ())
+        needed = numbered if not isinstance(numbered, bool) else ()
+        known = self.met.add(group, None if everything else lists, needed)
         if not links:
             self.unlinked.update(map(id, group))
         if not known:
@@ -300,8 +298,8 @@ class Walk:
                 clusters.append(
                     sorted((self.met.number(one.key), one.start - origin, one.strides) for one in cluster)
                 )
-        for cluster in sorted(clusters):
-            self.emit(marshal.dumps(cluster, MARSHAL))
+        for rows in sorted(clusters):
+            self.emit(marshal.dumps(rows, MARSHAL))
 
     def _flush(self) -> None:
         self._hasher.update(b"".join(self._out))
