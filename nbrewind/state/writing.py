@@ -17,10 +17,13 @@ from nbrewind.state.buffers import CHUNK, name_of
 from nbrewind.state.checkpoint import CheckpointFile, Dataset
 from nbrewind.state.guard import sentence
 from nbrewind.state.index import BufferPlace, EntryPlace, Index
-from nbrewind.state.staging import BLOCK, Buffer, Entry, Job
+from nbrewind.state.staging import BLOCK, Blocks, Buffer, Entry, Job
 
 if TYPE_CHECKING:
     from nbrewind.state.saver import Pen
+
+
+_IDLE_SECONDS = 10.0
 
 
 class WriterThread:
@@ -40,6 +43,7 @@ class WriterThread:
         self._pen, self._room, self._failed = pen, max(room, BLOCK), failed
         self._jobs: deque[Job] = deque()
         self._staged = 0
+        self._blocks = Blocks()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closing = False
@@ -71,7 +75,7 @@ class WriterThread:
         with self._changed:
             self._changed.wait_for(lambda: self._staged + end - start <= self._room or not job.staged)
             self._staged += end - start
-        data = bytes(buffer.view[start:end])
+        data = self._blocks.copy(buffer.view[start:end])
         with self._changed:
             job.staged.append((buffer, start, data))
             self._changed.notify_all()
@@ -92,12 +96,14 @@ class WriterThread:
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._jobs or self._closing)
+                if not self._changed.wait_for(lambda: self._jobs or self._closing, _IDLE_SECONDS):
+                    self._blocks.clear()
+                    self._changed.wait_for(lambda: self._jobs or self._closing)
                 if not self._jobs:
                     return
                 job = self._jobs[0]
             try:
-                _Writing(self._pen, job, self._take).run(self._failed)
+                _Writing(self._pen, job, self._take, self._blocks.release).run(self._failed)
             except Exception as error:  # noqa: BLE001 - the thread lives on, and `flush` tells
                 why = str(error) if isinstance(error, NbrewindError | OSError) else sentence(error)
                 self._failed(job.entries, why, "make room, or check the folder of the record")
@@ -107,27 +113,33 @@ class WriterThread:
                 self._jobs.popleft()
                 self._changed.notify_all()
 
-    def _take(self, job: Job) -> tuple[Buffer, int, bytes] | None:
+    def _take(self, job: Job) -> tuple[Buffer, int, memoryview] | None:
         """The next piece of a job's memory; ``None`` when all of it was taken."""
         with self._changed:
             self._changed.wait_for(lambda: job.staged or job.complete)
             if not job.staged:
                 return None
             piece = job.staged.popleft()
-            self._staged -= len(piece[2])
+            self._staged -= piece[2].nbytes
             self._changed.notify_all()
             return piece
 
     def _drain(self, job: Job) -> None:
-        while self._take(job) is not None:
-            pass
+        while (piece := self._take(job)) is not None:
+            self._blocks.release(piece[2])
 
 
 class _Writing:
     """One checkpoint file, from the job to the record."""
 
-    def __init__(self, pen: Pen, job: Job, take: Callable[[Job], tuple[Buffer, int, bytes] | None]) -> None:
-        self._pen, self._job, self._take = pen, job, take
+    def __init__(
+        self,
+        pen: Pen,
+        job: Job,
+        take: Callable[[Job], tuple[Buffer, int, memoryview] | None],
+        release: Callable[[memoryview], None],
+    ) -> None:
+        self._pen, self._job, self._take, self._release = pen, job, take, release
         self._streams: list[Dataset] = []
         self._datasets: dict[Digest, Dataset] = {}
         self._wrong: set[Digest] = set()
@@ -155,6 +167,7 @@ class _Writing:
                 file.write(dataset.offset, entry.stream)
             while (piece := self._take(self._job)) is not None:
                 self._write_piece(file, *piece)
+                self._release(piece[2])
             if self._job.aborted:
                 raise RecordError("saving was interrupted")
             index = self._index()
@@ -163,11 +176,11 @@ class _Writing:
             file.close()
         return index
 
-    def _write_piece(self, file: CheckpointFile, buffer: Buffer, start: int, data: bytes) -> None:
+    def _write_piece(self, file: CheckpointFile, buffer: Buffer, start: int, data: memoryview) -> None:
         """Write memory where it belongs, unless it is no longer what was digested."""
         first = start // CHUNK
         for number in range(0, len(data), CHUNK):
-            piece = memoryview(data)[number : number + CHUNK]
+            piece = data[number : number + CHUNK]
             at = first + number // CHUNK
             quick = buffer.chunks.quick
             good = quick[at] == xxh3_128_digest(piece) if quick else buffer.chunks.names[at] == name_of(piece)
