@@ -7,6 +7,7 @@ the value yet. Versions are digests, so decisions need no values.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from types import FunctionType
 from typing import Any, Protocol
 
@@ -57,6 +58,12 @@ class Versions:
 
     current: Mapping[str, Covariable]
     saved_as: Mapping[str, Covariable]
+
+
+@lru_cache(maxsize=1 << 16)
+def _is_machinery(name: str) -> bool:
+    """Whether a name is the interpreter's or holds earlier input or output; a session has two more after each cell."""
+    return (name.startswith("__") and name.endswith("__")) or is_history(name)
 
 
 class Variables:
@@ -120,7 +127,7 @@ class Variables:
 
     def is_own(self, name: str) -> bool:
         """Whether a name in the namespace is the notebook's rather than IPython's."""
-        if (name.startswith("__") and name.endswith("__")) or is_history(name):
+        if _is_machinery(name):
             return False
         return name not in self._hidden or self.namespace.get(name) is not self._hidden[name]
 
