@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from stat import S_ISDIR, S_ISREG
 from typing import Any
 
 from attrs import define, field
@@ -200,6 +201,9 @@ class FilesWatch:
         full = self._data_path(path)
         if full is None or full in self._seen.reads or full in self._touched or os.path.isdir(full):
             return
+        if _is_special(full):
+            self._seen.open = self._seen.open or f"it reads from {full}, which is a pipe or a device"
+            return
         self._seen.reads[full] = _LATER
 
     def _written(self, path: Any, *, keeps: bool) -> None:
@@ -278,6 +282,15 @@ class FilesWatch:
 
 
 _LATER: Digest = "later"
+
+
+def _is_special(path: str) -> bool:
+    """Whether what is read there is gone afterwards, or not there before."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return not (S_ISREG(mode) or S_ISDIR(mode))
 
 
 _LISTING_COMMAND = re.compile(r"[*?\[]|\b(ls|find|tree|du|dir|glob)\b")

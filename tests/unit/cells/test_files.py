@@ -115,3 +115,17 @@ def test_symbolic_paths(tmp_path, monkeypatch):
     ):
         assert paths.symbolic(str(real)) == symbolic
         assert paths.real(symbolic) == os.path.realpath(real)
+
+
+def test_a_pipe_is_never_the_same_twice(watch, tmp_path):
+    os.mkfifo("gate")
+    end = os.open("gate", os.O_RDWR)
+    os.write(end, b"word\n")
+    watch.stop()
+    watch.start()
+    with open("gate") as file:
+        assert file.readline() == "word\n"
+    os.close(end)
+    seen = watch.stop()
+    assert "gate" in seen.open
+    assert not names(seen.reads)
