@@ -92,6 +92,7 @@ class Observer:
         self.ambient.settle()
         self._before = self.variables.versions()
         self.variables.begin()
+        self._names.start_again()
 
     def end(self) -> Observation:
         """The cell has run."""

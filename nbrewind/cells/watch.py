@@ -79,6 +79,10 @@ class NamesWatch:
             sys.monitoring.set_events(self._tool, events.PY_START | events.PY_RESUME)
             sys.monitoring.restart_events()
 
+    def start_again(self) -> None:
+        """Forget what was seen so far of the cell."""
+        self.start(self._own_file)
+
     def stop(self) -> None:
         """The cell has ended."""
         if self._tool is not None:

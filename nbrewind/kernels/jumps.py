@@ -17,10 +17,26 @@ WENT_ELSEWHERE = "it goes to the state after another cell run"
 
 @frozen
 class Jump:
-    """Where a cell was when it began, before it went elsewhere."""
+    """Where a cell was when it began, before it went elsewhere.
+
+    Parameters
+    ----------
+    before, ambient_before
+        Versions and state of the interpreter.
+    count
+        How often it went elsewhere.
+    leading
+        Whether it did nothing before that. Such a cell can run again from where it went, to make its values again.
+    """
 
     before: Versions
     ambient_before: Mapping[str, Digest]
+    count: int = 0
+    leading: bool = True
+
+    def once_more(self, *, leading: bool) -> Jump:
+        """It goes elsewhere again."""
+        return evolve(self, count=self.count + 1, leading=self.leading and leading)
 
     def whole(
         self, run: CellRun, after: Versions, ambient: Ambient, put: Callable[[bytes], Digest]

@@ -1,4 +1,4 @@
-"""Line magics of both kernels and of the extension: ``%rewind``."""
+"""Line magics of both kernels and of the extension: ``%rewind``, ``%nbrewind``."""
 
 from __future__ import annotations
 
@@ -36,12 +36,34 @@ def install(shell: Any, rewinder: Callable[[], Rewinder | None]) -> None:
         elif not found.idle:
             _rewind(found, line.strip())
 
-    shell.register_magic_function(rewind, magic_kind="line", magic_name="rewind")
+    def nbrewind(line: str) -> None:
+        """Say what is recorded where; ``fresh`` reuses nothing from here on, ``fresh off`` ends that."""
+        found = rewinder()
+        if found is None:
+            print("[nbrewind] nothing is recorded in this session")
+        elif not found.idle:
+            print(_session(found, line.split()))
+
+    for magic in (rewind, nbrewind):
+        shell.register_magic_function(magic, magic_kind="line", magic_name=magic.__name__)
 
 
 def remove(shell: Any) -> None:
     """Take the magics out of a shell."""
-    shell.magics_manager.magics["line"].pop("rewind", None)
+    for name in ("rewind", "nbrewind"):
+        shell.magics_manager.magics["line"].pop(name, None)
+
+
+def _session(rewinder: Rewinder, words: list[str]) -> str:
+    if words in (["fresh"], ["fresh", "on"], ["fresh", "off"]):
+        rewinder.set_fresh(words[-1] != "off")
+    elif words:
+        raise MagicError(
+            f"%nbrewind {' '.join(words)}: say %nbrewind, %nbrewind fresh or %nbrewind fresh off"
+        )
+    settings = rewinder.settings
+    text = f"[nbrewind] {settings.kind} of {settings.notebook.name}, recorded in {settings.record}"
+    return text + ("; nothing is reused" if settings.fresh else "")
 
 
 def _rewind(rewinder: Rewinder, name: str) -> None:

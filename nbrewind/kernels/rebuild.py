@@ -79,7 +79,7 @@ class Rebuilder:
             There is none.
         """
         for step in reversed([*self._session.past, *self._session.steps]):
-            if any(
+            if step.remakes and any(
                 made.digest == target.digest and made.names == target.names for made in step.run.covariables
             ):
                 return step

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from contextlib import suppress
+from itertools import takewhile
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from nbrewind.cells.ambient import INITIAL
 from nbrewind.cells.code import CellCode
 from nbrewind.cells.variables import Variables, Versions
 from nbrewind.errors import NbrewindError, RebuildError, UsageError
 from nbrewind.kernels.cells import Cell
-from nbrewind.kernels.jumps import LISTS
+from nbrewind.kernels.jumps import LISTS, WENT_ELSEWHERE
 from nbrewind.kernels.rebuild import Rebuilder
 from nbrewind.kernels.session import Session, Step
+from nbrewind.kernels.settings import Settings
 from nbrewind.record.model import CellRun, Covariable, Digest
 
 
@@ -94,6 +96,17 @@ class Rewinder:
         """Whether the cell runs only to make something again: it then starts from where it once went."""
         return self._session.rebuilding
 
+    @property
+    def settings(self) -> Settings:
+        """Of the session; a cell that looks at them is not restored."""
+        self._session.journal.effect(LISTS)
+        return self._session.settings
+
+    def set_fresh(self, fresh: bool) -> None:
+        """Reuse nothing from here on, neither cells nor tasks, or reuse again."""
+        self._session.settings = evolve(self._session.settings, fresh=fresh)
+        self._session.journal.fresh = fresh
+
     # -- finding
 
     def recorded(self) -> list[CellRun]:
@@ -154,7 +167,8 @@ class Rewinder:
         steps = []
         for each in session.recording.record.cells(run.run):
             cell = Cell(each.source, each.cell_id, each.index)
-            steps.append(Step(cell, session.read(cell), each, versions, dict(ambient)))
+            own = each.open != WENT_ELSEWHERE
+            steps.append(Step(cell, session.read(cell), each, versions, dict(ambient), remakes=own))
             versions = _after(versions, each)
             for state in each.ambient:
                 ambient[state.name] = state.digest
@@ -193,10 +207,12 @@ class Rewinder:
         return arrival
 
     def _is_first(self) -> bool:
-        """Whether the cell that asks for it can have changed nothing so far."""
+        """Whether the cell has done nothing else so far: it begins with as many magics as it has run."""
         code = self._session.reading
         lines = [line.strip() for line in code.source.splitlines()] if code is not None else []
-        return next((line for line in lines if line and line[0] != "#"), "").startswith("%rewind ")
+        statements = [line for line in lines if line and line[0] != "#"]
+        leading = sum(1 for _ in takewhile(lambda line: line.startswith("%rewind"), statements))
+        return self._session.jumps < leading
 
     def _tell(self, arrival: Arrival) -> None:
         variables = self._session.variables
@@ -233,6 +249,7 @@ class Rewinder:
             missing_here = session.missing(code)
             if missing_here:
                 _at_once(self._rebuilder.provide(missing_here))
+        session.observer.begin_again()  # what was brought in is not what the cell left
 
 
 def _identifier(cell: CellRun, name: str) -> bool:

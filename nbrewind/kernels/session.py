@@ -46,13 +46,18 @@ _NO_OUTPUTS: bytes = b"[]"
 
 @frozen
 class Step:
-    """What one cell did in this session; `before` are the versions that it started from."""
+    """What one cell did in this session.
+
+    `before` are the versions that it started from, `ambient_before` the state of the interpreter. Only one that
+    `remakes` its values may run again for them.
+    """
 
     cell: Cell
     code: CellCode
     run: CellRun
     before: Versions
     ambient_before: Mapping[str, Digest]
+    remakes: bool = True
 
     @property
     def changed_before(self) -> frozenset[str]:
@@ -292,6 +297,11 @@ class Session:
         self._jump, self.reading = None, code
         self.observer.begin(code, own_file)
 
+    @property
+    def jumps(self) -> int:
+        """How often the running cell has gone elsewhere."""
+        return 0 if self._jump is None else self._jump.count
+
     def jump(
         self, to: Versions, ambient: Mapping[str, Digest], states: Mapping[Digest, bytes], *, keep: bool
     ) -> list[str]:
@@ -306,7 +316,8 @@ class Session:
         keep
             Whether values with the same version there may stay in place: the cell has changed none so far.
         """
-        self._jump = self._jump or Jump(self._before, self._ambient_before)
+        jump = self._jump or Jump(self._before, self._ambient_before)
+        self._jump = jump.once_more(leading=keep)
         self.variables.go_to(to, keep=keep)
         lost = self.observer.ambient.go_to(ambient, states)
         self.observer.begin_again()
@@ -343,7 +354,8 @@ class Session:
         run = evolve(run, outputs=blob, open=run.open or _unrepeatable(outputs, blob))
         self.recording.add(self._whole(run))
         self.reading = None
-        self.steps.append(Step(cell, code, run, self._before, self._ambient_before))
+        remakes = self._jump is None or self._jump.leading
+        self.steps.append(Step(cell, code, run, self._before, self._ambient_before, remakes))
         return Report(run.action, because, seconds, tasks=run.tasks, causes=run.task_causes)
 
     def _whole(self, run: CellRun) -> CellRun:

@@ -137,3 +137,13 @@ def test_going_back_in_a_stock_kernel(tmp_path):
         assert kernel.run("print(x, y is x, next(g), 'late' in globals())").text == "[1] True a False\n"
         kernel.run("%rewind b")
         assert kernel.run("print(x, y is x, next(g), late)").text == "[1, 2] True b 1\n"
+
+
+def test_nothing_is_reused_from_here_on(lab):
+    cells = {"a": "x = 1", "on": "%nbrewind fresh", "b": "y = 2", "off": "%nbrewind fresh off", "c": "z = 3"}
+    lab.write(**cells).audit()
+    again = lab.repeat()
+    assert again.executed == ["on", "b", "off"]
+    assert again.because("b") == ["fresh"]
+    assert "repeat of nb.ipynb, recorded in" in again.outputs[1][0]["text"]
+    assert again.outputs[1][0]["text"].endswith("; nothing is reused\n")

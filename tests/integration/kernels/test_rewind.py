@@ -128,6 +128,37 @@ def test_an_earlier_run_in_a_new_kernel(tmp_path):
         assert shown(other, "x.append(0); print(y, 'REWOUND' in os.environ)") == "[1, 2, 0] False"
 
 
+def test_where_nothing_is_saved(tmp_path):
+    (tmp_path / "sub").mkdir()
+    with Live("nbrewind-audit", tmp_path, NBREWIND_POLICY="none", NBREWIND_QUIET="1") as kernel:
+        for name, code in CELLS.items():
+            kernel.run(code, name)
+        assert "f is not saved: names makes it again" in shown(kernel, "%rewind outside")
+        assert shown(kernel, "print(x, y is x, f(), big[2], next(g))") == "[1, 2, 3] True 23 -1.0 b"
+        assert shown(kernel, "%rewind lists\n%rewind names\nprint(x, f())").endswith("[1, 2] 12")
+        loop = "for to in ['lists', 'outside']:\n    get_ipython().run_line_magic('rewind', to)\n    print(x)"
+        lines = shown(kernel, loop).splitlines()
+        assert [line for line in lines if line[:2] == "[1"] == ["[1, 2]", "[1, 2, 3]"]
+
+
+def test_a_cell_that_did_something_before_it_went_back_is_not_run_again(tmp_path):
+    with Live("nbrewind-audit", tmp_path, NBREWIND_POLICY="none", NBREWIND_QUIET="1") as kernel:
+        kernel.run("x = [1]; g = (i for i in 'ab')", "a")
+        kernel.run("x = [2]", "b")
+        assert shown(kernel, "%rewind b\nx.append(5)\n%rewind a\nprint(x)", "c").endswith("[1]")
+        assert shown(kernel, "%rewind b\nmade = [x, 'made']; print(made)", "d").endswith("[[2], 'made']")
+        assert shown(kernel, "x.append(6)\n%rewind b\nother = [x]; print(other)", "e").endswith("[[2]]")
+        kernel.run("made = other = x = None", "f")
+        assert shown(kernel, "%rewind d\nprint(made, made[0] is x)").endswith("[[2], 'made'] True")
+        told = shown(kernel, "%rewind e")
+        assert "cannot be brought back: other" in told
+        done = kernel.run("print(other)")
+        assert (done.content["status"], "other, x cannot be restored" in done.content["evalue"]) == (
+            "error",
+            True,
+        )
+
+
 def test_repeats_of_a_notebook_that_goes_back(lab):
     cells = {
         **CELLS,
