@@ -137,6 +137,16 @@ class Session:
         if causes:
             self.journal.task_causes(causes)
 
+    def contest(self, ticket: Ticket, other: Ticket | None, path: str) -> None:
+        """Note that a task goes out which writes a file; `other` is the last one that did, and may not be back yet."""
+        if other is None or other is ticket or other.recorded:
+            return
+        ticket.contested = other.contested = path
+        self.tell_once(
+            f"{other.spec.name} and {ticket.spec.name} both write {path} and run at the same time: whose file is left "
+            "is chance, so neither result is reused; give each a file of its own"
+        )
+
     def returned(self, ticket: Ticket, back: Returned) -> TaskRun:
         """Record a task that the engine gave back."""
         with self._lock:
@@ -144,7 +154,7 @@ class Session:
 
     def _returned(self, ticket: Ticket, back: Returned) -> TaskRun:
         seen = self._seen(ticket, back)
-        usable = not back.good or not (seen.hidden or seen.blind)
+        usable = not back.good or not (seen.hidden or seen.blind or ticket.contested)
         key = self._final_key(ticket, back.good) if usable else None
         payload: dict[str, Any] = {}
         try:
@@ -339,11 +349,18 @@ class Session:
 
 
 def _lacking(spec: Spec, back: Returned) -> str:
-    """Which declared outputs a task did not leave, as far as it shows here."""
-    if back.result != "output missing":
-        return ""
-    names = [each.remote for each in spec.outputs if each.kind == "file" and not os.path.lexists(each.path)]
-    return f"it left no {', '.join(names[:3])}" if names else ""
+    """Which declared files were not there, as far as it shows here."""
+    if back.result == "output missing":
+        names = [
+            each.remote for each in spec.outputs if each.kind == "file" and not os.path.lexists(each.path)
+        ]
+        return f"it left no {', '.join(names[:3])}" if names else ""
+    if back.result == "input missing":
+        paths = [
+            each.source for each in spec.inputs if each.kind == "file" and not os.path.exists(each.source)
+        ]
+        return f"there is no {', '.join(paths[:3])}" if paths else ""
+    return ""
 
 
 def _content_key(key: Digest, name: str) -> Digest:

@@ -54,7 +54,7 @@ class Ticket:
 
     `named` are the files that its command names, before it ran; `previews` are ingredients of its key in a few
     words. It is `recorded` once it has come back, though maybe not to the user. `unfit` says why its worker could
-    run no such task.
+    run no such task. `contested` is an output that another task writes at the same time.
     """
 
     spec: Spec
@@ -66,6 +66,7 @@ class Ticket:
     previews: Mapping[str, str] = dataclasses.field(default_factory=dict)
     recorded: bool = False
     unfit: Unfit | None = None
+    contested: str = ""
 
     @property
     def digest(self) -> Digest:

@@ -131,6 +131,7 @@ class ManagerBook:
     `extras` are served tasks that run again for the sake of their temporary files, by the engine's number.
     They shift the engine's numbers: `engine_ids` leads from those that the user would see without them.
     `machines` are workers, by address; `late` are tasks that came back when the user had to be told something.
+    `closed` says why the manager can no longer be used.
     """
 
     port: int = 0
@@ -157,6 +158,7 @@ class ManagerBook:
     machines: dict[str, dict[str, Any]] = field(default_factory=dict)
     attempts: Attempts | None = None
     late: list[Any] = field(default_factory=list)
+    closed: str = ""
 
 
 def task_book(task: Any) -> TaskBook:

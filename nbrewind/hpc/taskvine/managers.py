@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from pickle import PicklingError
 from types import ModuleType
 from typing import Any
 
@@ -17,6 +18,7 @@ from nbrewind.hpc.taskvine.frozen import FrozenFunctions
 from nbrewind.hpc.taskvine.results import Results
 from nbrewind.hpc.taskvine.tasks import TaskPatches
 from nbrewind.hpc.tickets import Hit, Miss
+from nbrewind.tasks.unsent import unsent
 
 FOREVER = "wait_forever"
 _RETRIEVED = 4
@@ -70,10 +72,18 @@ class ManagerPatches:
         spec = self._describer.spec(task, book, manager)
         identity = self._session.identity
         frozen = identity if is_vertex(task) else FrozenFunctions(identity, manager, task, book)
-        decision = self._session.decide(spec, frozen)
-        if isinstance(decision, Hit):
-            return self._serve(manager, task, book, decision)
-        return self._run(manager, task, book, spec, decision)
+        try:
+            decision = self._session.decide(spec, frozen)
+            if isinstance(decision, Hit):
+                return self._serve(manager, task, book, decision)
+            return self._run(manager, task, book, spec, decision)
+        except (TypeError, AttributeError, PicklingError) as error:
+            if spec.call is not None and (parts := unsent(spec.call)):
+                error.add_note(
+                    f"{spec.name} was not submitted, because this cannot be sent to workers: {'; '.join(parts)}. "
+                    "Make it inside the function, or pass what it is made of."
+                )
+            raise
 
     def _submit_twice(self, manager: Any, task: Any, mine: TaskBook) -> int:
         """Refuse a task that was submitted before, as the engine does; it knows nothing of served ones."""

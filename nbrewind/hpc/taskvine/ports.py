@@ -8,7 +8,7 @@ when it has no task left. Otherwise the engine says, as ever, that the port is t
 from __future__ import annotations
 
 import weakref
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from nbrewind.hpc.patching import Method, Patches
@@ -16,9 +16,10 @@ from nbrewind.hpc.session import Session
 from nbrewind.hpc.taskvine.books import manager_book
 from nbrewind.hpc.taskvine.crew import Crew
 
-_CLOSED = (
-    "this manager was closed, because another one was created on its port; use the newer one, or give one of "
-    "them another port"
+_REPLACED = "another one was created on its port; use the newer one, or give one of them another port"
+_ENDED = "it was closed or deleted; create it again"
+_PORT = (
+    "another program listens there, or an earlier manager that still has tasks; port=0 takes any free port"
 )
 
 
@@ -31,8 +32,11 @@ class Ports:
         self._default = module.cvine.VINE_DEFAULT_PORT
         self._live: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
         patches.method(module.Manager, "__init__", self._new)
-        for name in ("submit", "wait_for_tag", "wait_for_task_id", "empty", "hungry"):
-            patches.method(module.Manager, name, _open)
+        for name, attribute in list(vars(module.Manager).items()):
+            if not name.startswith("_") and isinstance(attribute, FunctionType):
+                patches.method(module.Manager, name, _open)
+            elif not name.startswith("_"):
+                patches.getter(module.Manager, name, _open)
         patches.method(module.Manager, "_free", self._free)
 
     def _new(self, original: Method) -> Method:
@@ -42,7 +46,12 @@ class Ports:
             if asked and asked in self._live:
                 self._make_way(asked)
             manager_book(manager).cell = self._session.journal.cell_id()
-            original(manager, port, *args, **kwargs)
+            try:
+                original(manager, port, *args, **kwargs)
+            except Exception as error:
+                if "on port" in str(error):
+                    error.add_note(_PORT)
+                raise
             manager_book(manager).port = asked
             self._crew.meet(manager)
             if asked:
@@ -62,6 +71,7 @@ class Ports:
             self._session.journal.notice(
                 f"the manager on port {port} was created again: {left} of its tasks had not come back"
             )
+        book.closed = _REPLACED
         old._free()
 
     def _free(self, original: Method) -> Method:
@@ -83,8 +93,8 @@ def _open(original: Method) -> Method:
     """Refuse to use a manager that was closed: the engine would crash the process."""
 
     def checked(manager: Any, *args: Any, **kwargs: Any) -> Any:
-        if manager._taskvine is None:
-            raise RuntimeError(_CLOSED)
+        if manager.__dict__.get("_taskvine") is None and "_taskvine" in manager.__dict__:
+            raise RuntimeError(f"this manager was closed, because {manager_book(manager).closed or _ENDED}")
         return original(manager, *args, **kwargs)
 
     return checked

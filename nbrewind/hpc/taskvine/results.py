@@ -97,6 +97,7 @@ class Results:
             self._produced(mount.file, task, mount.remote, ticket.digest).pending = True
         for output in ticket.spec.outputs:
             if output.kind == "file":
+                self._session.contest(ticket, making.get(output.path), output.path)
                 making[output.path] = ticket
         made = task.__dict__.get("_output_file")
         if made is not None:

@@ -74,7 +74,9 @@ def run(record_folder, cells, options):
     from nbrewind.tasks.memo import RecordMemo
 
     record = Record.open(record_folder)
-    writer = record.begin(Run(id="", kind="audit", notebook="test", started=time.time()))
+    writer = record.begin(
+        Run(id="", kind="audit", notebook=options.pop("notebook", "test"), started=time.time())
+    )
     journal = Journal(options.pop("fresh", False))
     hpc.install(RecordMemo(record, writer), journal, hpc.EngineOptions(**options))
     try:

@@ -66,10 +66,11 @@ class Bench:
         monkeypatch.chdir(folder)
 
     def start(self, cells, record="rec", env=None, **options):
-        (self.folder / "cells.json").write_text(json.dumps(cells))
+        name = f"cells-{options.get('notebook', 'test')}.json"
+        (self.folder / name).write_text(json.dumps(cells))
         path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
         return subprocess.Popen(
-            [sys.executable, "-W", "ignore", str(RUNNER), record, "cells.json", json.dumps(options)],
+            [sys.executable, "-W", "ignore", str(RUNNER), record, name, json.dumps(options)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -77,7 +78,9 @@ class Bench:
         )
 
     def run(self, *cells, **more):
-        process = self.start(cells, **more)
+        return self.finish(self.start(cells, **more))
+
+    def finish(self, process):
         out, err = process.communicate(timeout=120)
         assert "@@@" in out, out + err
         return SimpleNamespace(**json.loads(out.rpartition("@@@")[2]), stderr=err)
