@@ -15,7 +15,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from nbrewind.kernels import headless
 from nbrewind.kernels.settings import Settings, record_folder
 
-_PROCESS = re.compile(r"(?<=ipykernel_)\d+|(?<=\(pid=)\d+")
+_PROCESS = re.compile(r"(?<=ipykernel_)\d+|(?<=\(pid=)\d+|(?<= at 0x)[0-9a-f]+")
 
 
 class Silent:

@@ -11,6 +11,7 @@ from functools import lru_cache
 from attrs import frozen
 
 from nbrewind.cells.bytecode import Names, all_names, immediate_names
+from nbrewind.cells.targets import Target, imported, targets_of
 from nbrewind.record.digests import digest_bytes
 from nbrewind.record.model import Digest
 from nbrewind.state.syntax import canonical_syntax
@@ -21,7 +22,18 @@ _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 
 _OPENERS = frozenset({"globals", "locals", "vars", "dir", "exec", "eval", "compile", "__import__"})
 _FRAME_READERS = frozenset(
-    {"_getframe", "currentframe", "user_ns", "user_global_ns", "f_globals", "f_back", "__globals__"}
+    {
+        "_getframe",
+        "currentframe",
+        "user_ns",
+        "user_global_ns",
+        "f_globals",
+        "f_back",
+        "__globals__",
+        "__subclasses__",
+        "get_objects",
+        "get_referrers",
+    }
 )
 _TAME_MAGICS = frozenset(
     """alias autosave bookmark capture cd colors conda config debug dirs doctest_mode echo env html
@@ -63,6 +75,10 @@ class CellCode:
         Names of IPython's input and output history that it uses.
     shows
         Whether it has expressions at its top level, of which IPython may show the values.
+    targets, inner_targets
+        What it sets or calls through dotted names when it runs; what functions that it defines do when they run.
+    imports
+        Top-level modules that it imports.
     """
 
     source: str
@@ -76,6 +92,9 @@ class CellCode:
     opens: str = ""
     history: frozenset[str] = frozenset()
     shows: bool = False
+    targets: tuple[Target, ...] = ()
+    inner_targets: tuple[Target, ...] = ()
+    imports: frozenset[str] = frozenset()
     valid: bool = True
 
 
@@ -114,6 +133,7 @@ def _analyse(source: str, python: str) -> CellCode:
     everything = all_names(code)
     quoted = frozenset(_quoted_names(tree))
     attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    targets, inner_targets = targets_of(tree)
     mentioned = everything.loads | _identifiers_in_strings(tree)
     bound_first, shielded = _bound_first(tree)
     return CellCode(
@@ -126,6 +146,9 @@ def _analyse(source: str, python: str) -> CellCode:
         shielded=shielded,
         words=everything.loads | everything.stores | attributes | mentioned_in_magics(tree),
         opens=_opener(everything.loads, attributes, tree),
+        targets=targets,
+        inner_targets=inner_targets,
+        imports=imported(tree),
         shows=any(isinstance(statement, ast.Expr) for statement in tree.body),
         history=frozenset(name for name in everything.loads | mentioned_in_magics(tree) if is_history(name)),
     )

@@ -65,7 +65,7 @@ class Modules:
         for value in values:
             names.add(home_of(value))
         tops = {name.partition(".")[0] for name in names}
-        local = self._local_modules()
+        local = self.local_modules()
         found = [Evidence("module", PYTHON, PYTHON_VERSION)]
         if names & local.keys() or tops & {name.partition(".")[0] for name in local}:
             for path in sorted(set(local.values())):
@@ -77,7 +77,7 @@ class Modules:
                 found.append(Evidence("module", top, version))
         return found
 
-    def _local_modules(self) -> dict[str, str]:
+    def local_modules(self) -> dict[str, str]:
         """Loaded modules whose source is data: beside the notebook, or on a path that the notebook added."""
         for name in sys.modules.keys() - self._examined:
             module = sys.modules.get(name)

@@ -9,16 +9,18 @@ from typing import Any
 
 from attrs import frozen
 
-from nbrewind.cells.ambient import Ambient, AmbientChange, EnvironmentReads, default_providers
+from nbrewind.cells.ambient import Ambient, AmbientChange, EnvironmentReads
 from nbrewind.cells.code import CellCode
 from nbrewind.cells.files import FilesSeen, FilesWatch
 from nbrewind.cells.imports import ImportWatch
 from nbrewind.cells.modules import Modules, home_of, is_evidence
 from nbrewind.cells.paths import Paths
+from nbrewind.cells.states import BUILTINS, DISPLAY_STATE, SHELL_STATE, States
 from nbrewind.cells.variables import Change, Variables, Versions
 from nbrewind.cells.watch import NamesWatch
 from nbrewind.record.digests import FileDigests, digest_bytes
 from nbrewind.record.model import Covariable, Digest, Evidence
+from nbrewind.state import STATE_OF
 from nbrewind.state.held import HELD_OPEN
 
 ALL_VARIABLES = "variables"
@@ -52,16 +54,25 @@ class Observer:
         Symbolic paths, data or not.
     files
         Digests of files.
-    shell
-        IPython's, which has settings of its own.
+    modules, ambient, states
+        Software, state of the interpreter and of libraries, what the notebook set on modules.
     """
 
-    def __init__(self, variables: Variables, paths: Paths, files: FileDigests, shell: Any) -> None:
+    def __init__(
+        self,
+        variables: Variables,
+        paths: Paths,
+        files: FileDigests,
+        modules: Modules,
+        ambient: Ambient,
+        states: States,
+    ) -> None:
         self.variables = variables
         self.paths = paths
         self.files = FilesWatch(paths, files.of)
-        self.modules = Modules(paths, files.of)
-        self.ambient = Ambient(default_providers(paths, shell))
+        self.modules = modules
+        self.ambient = ambient
+        self.states = states
         self._file_digest = files.of
         self._names = NamesWatch(variables.namespace, self.files.note_call)
         self._environment = EnvironmentReads(variables.namespace)
@@ -83,6 +94,7 @@ class Observer:
         self.ambient.settle()
         self._before = self.variables.versions()
         self.variables.begin()
+        self.states.begin(code)
         self._environment.start()
         self.files.start()
         self._names.start(own_file)
@@ -101,8 +113,10 @@ class Observer:
         keys = self._environment.stop()
         code = self._code
         assert code is not None, "end() without begin()"
-        read = self._names_read(code)
+        read = self._names_read(code) | self._states_read(code)
+        changed = self.states.end(code, self.variables.digest)
         reached = read | self.variables.names() if code.history else read
+        reached = reached | changed
         change = self.variables.settle(reached, code.names.stores | self._names.stores)
         values = self._values(read | code.names.stores)
         ambient = self._ambient_change(code, seen, values)
@@ -127,9 +141,30 @@ class Observer:
         """Variables that the cell could touch, for restoring their values before it runs."""
         if code.opens:
             return set(self.variables.names())
-        known = self.variables.names()
-        named = code.mentioned | code.names.deletes | self.variables.dependents(code.names.stores)
+        known = self.variables.names() | {
+            name for name in self._states_named(code) if name in self.variables.names()
+        }
+        named = (
+            self._states_named(code)
+            | code.mentioned
+            | code.names.deletes
+            | self.variables.dependents(code.names.stores)
+        )
         return self.variables.closure(named & known)
+
+    def _states_named(self, code: CellCode) -> set[str]:
+        """States outside variables that the code itself tells it may read."""
+        found = {BUILTINS, *(STATE_OF + module for module in code.imports)}
+        if "get_ipython" in code.names.loads:
+            found.add(SHELL_STATE)
+        if code.shows:
+            found.add(DISPLAY_STATE)
+        return found
+
+    def _states_read(self, code: CellCode) -> set[str]:
+        """Those, and of the libraries whose code ran."""
+        tops = {name.partition(".")[0] for name in self._names.modules if is_evidence(name)}
+        return self.variables.closure(self._states_named(code) | {STATE_OF + top for top in tops})
 
     def _names_read(self, code: CellCode) -> set[str]:
         """Names whose value from before the cell it may have seen."""

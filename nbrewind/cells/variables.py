@@ -15,6 +15,7 @@ from attrs import evolve, frozen
 
 from nbrewind.cells.code import is_history
 from nbrewind.record.model import Covariable, Digest
+from nbrewind.state import STATE_OF
 
 _DEFINITIONS = (type, FunctionType)
 
@@ -37,6 +38,41 @@ class LoaderLike(Protocol):
 
     def load(self, covariable: Covariable) -> dict[str, Any]:
         """Values of all its names."""
+
+
+class StatesLike(Protocol):
+    """State that no variable holds (`nbrewind.cells.states.States`)."""
+
+    def names(self) -> set[str]:
+        """Names of all that there is."""
+
+    def loaded(self, name: str) -> bool:
+        """Whether what holds it is there."""
+
+    def value(self, name: str) -> Any:
+        """It, as a value."""
+
+    def apply(self, name: str, value: Any) -> None:
+        """Put it in place."""
+
+    def forget(self) -> None:
+        """Put it back to what it was at first, and know nothing."""
+
+
+class _NoStates:
+    def names(self) -> set[str]:
+        return set()
+
+    def loaded(self, name: str) -> bool:
+        return False
+
+    def value(self, name: str) -> Any:
+        raise KeyError(name)
+
+    def apply(self, name: str, value: Any) -> None:
+        raise KeyError(name)
+
+    def forget(self) -> None: ...
 
 
 @frozen
@@ -77,11 +113,19 @@ class Variables:
         IPython's own: not the notebook's as long as they are these very objects.
     analyser, loader
         Digest live values; bring saved ones back.
+    states
+        State outside the namespace that goes by names of its own.
     """
 
     def __init__(
-        self, namespace: dict[str, Any], hidden: Mapping[str, Any], analyser: AnalyserLike, loader: LoaderLike
+        self,
+        namespace: dict[str, Any],
+        hidden: Mapping[str, Any],
+        analyser: AnalyserLike,
+        loader: LoaderLike,
+        states: StatesLike | None = None,
     ) -> None:
+        self._states: StatesLike = states or _NoStates()
         self.namespace = namespace
         self._hidden = hidden
         self._analyser = analyser
@@ -186,14 +230,15 @@ class Variables:
             Names that its code binds, also where the value is the same object as before.
         """
         namespace, before = self.namespace, self._before
-        now = {name for name in namespace if self.is_own(name)}
-        rebound = {n for n in now if n not in before or before[n] is not namespace[n]} | (set(stored) & now)
+        own = {name for name in namespace if self.is_own(name)}
+        now = own | self._states.names()
+        rebound = {n for n in own if n not in before or before[n] is not namespace[n]} | (set(stored) & own)
         deleted = tuple(sorted(n for n in self._current if n not in now and n not in self._lazy))
         for name in rebound:
             self._lazy.discard(name)
         redefined = {name for name in rebound | set(deleted) if isinstance(before.get(name), _DEFINITIONS)}
         touched = set(read) | rebound | set(deleted) | self.dependents(redefined)
-        candidates = self._reachable(touched) & now
+        candidates = self._reachable(touched) & (now - (self._lazy - own))
         fresh = self._analyser.covariables(candidates)
         touched = set(read) | rebound
         written = [new for new in fresh if self._differs(new, rebound, touched)]
@@ -209,7 +254,7 @@ class Variables:
             self._release(set(covariable.names), self._current, keep=covariable)
             for name in covariable.names:
                 self._current[name] = self._saved_as[name] = covariable
-                if name in self.namespace:
+                if name in self.namespace or _is_state(name):
                     self._lazy.discard(name)
                 else:
                     self._lazy.add(name)
@@ -314,7 +359,7 @@ class Variables:
             Versions whose values are not saved or cannot be loaded here: their cells must run again.
         """
         missing: dict[Digest, Covariable] = {}
-        for name in sorted(self.closure(names) & self._lazy):
+        for name in sorted((self.closure(names) | self._at_hand()) & self._lazy):
             if name not in self._lazy:
                 continue
             saved = self._saved_as[name]
@@ -327,17 +372,30 @@ class Variables:
                 missing[saved.digest] = saved
         return list(missing.values())
 
+    def _at_hand(self) -> set[str]:
+        """States of modules that are imported: any code that runs may come to see them."""
+        return {
+            name
+            for name in self._lazy
+            if _is_state(name) and self._states.loaded(name) and self._loader.can_load(self._saved_as[name])
+        }
+
     def replace(self, names: Iterable[str], values: Mapping[str, Any]) -> None:
         """Put other objects with the same content in place, so that they share what rebuilt ones share with them."""
         for name in names:
-            if name in values and name in self._current:
+            if name in values and name in self._current and not _is_state(name):
                 self.namespace[name] = self._known[name] = values[name]
                 self._lazy.discard(name)
 
     def provide(self, saved: Covariable, values: Mapping[str, Any]) -> None:
         """These are the values of a saved version; names that have moved on since are left alone."""
         for name in saved.names:
-            if self._saved_as.get(name) == saved and name in values:
+            if self._saved_as.get(name) != saved or name not in values:
+                continue
+            if _is_state(name):
+                self._states.apply(name, values[name])
+                self._lazy.discard(name)
+            else:
                 self.namespace[name] = self._known[name] = values[name]
                 self._lazy.discard(name)
 
@@ -372,19 +430,75 @@ class Variables:
         """All versions now, as values that later cells do not change."""
         return Versions(dict(self._current), dict(self._saved_as))
 
-    def visit(self, versions: Versions) -> tuple[Versions, dict[str, Any], set[str]]:
-        """Go to an earlier moment, all lazy; returns what `leave` needs to come back."""
-        live = {name: self.namespace.pop(name) for name in list(self._current) if name in self.namespace}
-        token = (self.versions(), live, set(self._lazy))
-        self._current, self._saved_as = dict(versions.current), dict(versions.saved_as)
-        self._lazy = set(self._current)
-        return token
+    def visit(self, versions: Versions, changing: frozenset[str] = frozenset()) -> Elsewhen:
+        """Go to an earlier moment; returns what `leave` needs to come back.
 
-    def leave(self, token: tuple[Versions, dict[str, Any], set[str]]) -> dict[str, Any]:
+        Parameters
+        ----------
+        versions
+            All variables then.
+        changing
+            Variables that will be changed there. Others that are now as they were then stay in place, so that what is
+            made there refers to the very objects that are here.
+        """
+        same = self._same(versions, changing)
+        own = {name for name in self._current if name in self.namespace}
+        live = {name: self.namespace.pop(name) for name in own - same}
+        live |= {name: self._states.value(name) for name in self._states.names() - self._lazy}
+        here = Elsewhen(self.versions(), live, set(self._lazy), same)
+        self._states.forget()
+        self._current, self._saved_as = dict(versions.current), dict(versions.saved_as)
+        self._lazy = set(self._current) - (own & same)
+        return here
+
+    def _same(self, versions: Versions, changing: frozenset[str]) -> set[str]:
+        """Variables that are what they were, and refer to nothing else by name."""
+        same = {name for name in self._current if self._is_same(name, versions)}
+        same = {name for name in same if changing.isdisjoint(self._current[name].names)}
+        then = versions.current.keys()
+        while True:
+            led_astray = {
+                name
+                for name in same
+                if any(n in then and n not in same and not _is_state(n) for n in self._current[name].needs)
+            }
+            if not led_astray:
+                return same
+            same -= {other for name in led_astray for other in self._current[name].names}
+
+    def _is_same(self, name: str, versions: Versions) -> bool:
+        """Whether a version that has content, and shares nothing out of sight, is the one from another moment."""
+        held = self._current[name]
+        same = versions.current.get(name) == held and versions.saved_as.get(name) == self._saved_as.get(name)
+        return same and not held.opaque and not held.kin and not any(map(_is_state, held.names))
+
+    def leave(self, here: Elsewhen) -> dict[str, Any]:
         """Come back from an earlier moment; returns the values that were made there."""
-        made = {name: self.namespace.pop(name) for name in list(self.namespace) if self.is_own(name)}
-        versions, live, lazy = token
-        self._current, self._saved_as, self._lazy = dict(versions.current), dict(versions.saved_as), lazy
-        self.namespace.update(live)
+        made = {name: value for name, value in self._own_values().items() if name not in self._lazy}
+        made |= {name: self._states.value(name) for name in self._states.names()}
+        for name in self._own_values().keys() - here.same:
+            del self.namespace[name]
+        self._current, self._saved_as = dict(here.versions.current), dict(here.versions.saved_as)
+        self._lazy = {name for name in here.lazy if name not in self.namespace}
+        self._states.forget()
+        for name, value in here.live.items():
+            if _is_state(name):
+                self._states.apply(name, value)
+            else:
+                self.namespace[name] = value
         self._known = self._own_values()
         return made
+
+
+@frozen
+class Elsewhen:
+    """What `Variables.visit` leaves behind: versions, values, and names without values; `same` stayed in place."""
+
+    versions: Versions
+    live: Mapping[str, Any]
+    lazy: set[str]
+    same: set[str]
+
+
+def _is_state(name: str) -> bool:
+    return name.startswith(STATE_OF)

@@ -115,7 +115,7 @@ class Rebuilder:
         self._under_way.append(key)
         ambient = session.observer.ambient
         here = ambient.visit(step.ambient_before)
-        token = session.variables.visit(step.before)
+        token = session.variables.visit(step.before, step.changed_before)
         started = time.perf_counter()
         try:
             missing = session.missing(step.code, step.changed_before)
@@ -125,10 +125,13 @@ class Rebuilder:
             keep = self._files_now(step)
             cell = session.journal.enter(step.cell.id)
             nested, session.rebuilding = session.rebuilding, True
+            states = session.observer.states
+            states.begin(step.code)
             try:
                 error, value = await self._run(step.cell.source, shows)
             finally:
                 session.rebuilding = nested
+                states.end(step.code, session.variables.digest)
                 session.journal.enter(cell)
                 self._put_back(keep)
         finally:

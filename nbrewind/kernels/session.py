@@ -19,9 +19,12 @@ from attrs import define, evolve, field, frozen
 
 from nbrewind import hpc
 from nbrewind.cells import distributions
+from nbrewind.cells.ambient import Ambient, default_providers
 from nbrewind.cells.code import CellCode, read_cell
+from nbrewind.cells.modules import Modules
 from nbrewind.cells.observer import Observation, Observer
 from nbrewind.cells.paths import Paths
+from nbrewind.cells.states import States
 from nbrewind.cells.variables import Variables, Versions
 from nbrewind.kernels import widgets
 from nbrewind.kernels.cells import Cell
@@ -36,7 +39,7 @@ from nbrewind.plan.decide import Hit, Miss, code_change, decide
 from nbrewind.plan.task_differences import recorded_cause
 from nbrewind.record.digests import digest_bytes
 from nbrewind.record.model import CellRun, Covariable, Digest, Evidence, Reason, TaskCause, TaskCount
-from nbrewind.state import Analyser, Loader, describe
+from nbrewind.state import STATE_OF, Analyser, Loader, describe
 from nbrewind.state.describe import type_name
 from nbrewind.tasks.memo import RecordMemo
 from nbrewind.tasks.tally import Tally
@@ -112,10 +115,14 @@ class Session:
         self.settings = settings
         self.recording = Recording(settings, notify)
         paths = Paths(settings.notebook.parent, (Path(settings.record),))
-        self.analyser = Analyser(shell.user_ns)
+        modules = Modules(paths, self.recording.files.of)
+        ambient = Ambient(default_providers(paths, shell))
+        states = States(shell.user_ns, ambient.hints, modules.local_modules)
+        self.analyser = Analyser(shell.user_ns, states)
+        states.refused = lambda value: self.analyser.value(value).opaque
         loader = Loader(self.recording.record, shell.user_ns)
-        self.variables = Variables(shell.user_ns, dict(shell.user_ns_hidden), self.analyser, loader)
-        self.observer = Observer(self.variables, paths, self.recording.files, shell)
+        self.variables = Variables(shell.user_ns, dict(shell.user_ns_hidden), self.analyser, loader, states)
+        self.observer = Observer(self.variables, paths, self.recording.files, modules, ambient, states)
         self.journal = CellJournal(shell.user_ns, self.observer.files, notify, progress, fresh=settings.fresh)
         self.steps: list[Step] = []
         self.history = History(shell)
@@ -156,7 +163,9 @@ class Session:
 
     def read(self, cell: Cell) -> CellCode:
         """Analyse a cell's code as this shell would run it."""
-        return read_cell(cell.source, self.shell.transform_cell)
+        code = read_cell(cell.source, self.shell.transform_cell)
+        self.observer.states.read(code)
+        return code
 
     def decide(self, cell: Cell, code: CellCode) -> Hit | Miss:
         """Whether the recorded effects of this cell hold."""
@@ -433,7 +442,8 @@ class Session:
                 previews[seen.name] = text
         for covariable in written:
             for name in covariable.names:
-                previews[f"={name}"] = describe(self.variables.namespace.get(name))
+                if not name.startswith(STATE_OF):
+                    previews[f"={name}"] = describe(self.variables.namespace.get(name))
         return previews
 
     # -- ending

@@ -29,11 +29,11 @@ def sentence(reason: Reason) -> str:
             return f"its code changed{where}{change}"
         case "variable" | "covariable":
             if reason.after == "absent":
-                return f"{reason.name} no longer exists"
+                return f"{_named(reason.name)} no longer exists"
             if reason.before == "absent":
-                return f"{reason.name} is now defined"
+                return f"{_named(reason.name)} is now defined"
             plural = " and " in reason.name or " " in reason.name
-            return f"{reason.name.replace(' ', ', ')} changed" + (" together" if plural else "") + change
+            return f"{_named(reason.name)} changed" + (" together" if plural else "") + change
         case "file":
             return f"the file {reason.name} changed{change}"
         case "exists":
@@ -53,15 +53,26 @@ def sentence(reason: Reason) -> str:
         case "open":
             return reason.name
         case "live":
-            return f"{reason.name} is alive in this session and this cell acts on it"
+            return f"{_named(reason.name)} is alive in this session and this cell acts on it"
         case "upstream":
-            return f"{reason.name.replace(' ', ', ')} may change"
+            return f"{_named(reason.name)} may change"
         case "needed":
-            return f"{reason.name} was needed and cannot be saved"
+            return f"{_named(reason.name)} was needed and cannot be saved"
         case "unsaved":
             return f"{reason.name} is not in the record"
         case _:
             return _WORDS.get(reason.kind, reason.kind) + change
+
+
+_STATE = "module:"
+
+
+def _named(names: str) -> str:
+    """Names of variables, and of states outside them in words."""
+    return ", ".join(
+        f"what was set on {name.removeprefix(_STATE)}" if name.startswith(_STATE) else name
+        for name in names.split()
+    )
 
 
 def _change(reason: Reason) -> str:

@@ -9,12 +9,13 @@ may add).
 from __future__ import annotations
 
 from nbrewind.state.describe import describe
-from nbrewind.state.graph import Analyser, Valued
+from nbrewind.state.graph import STATE_OF, Analyser, Valued
 from nbrewind.state.registry import register_opaque, register_reducer
 from nbrewind.state.restore import Loader
 from nbrewind.state.saver import SaveProblem, Saver
 
 __all__ = [
+    "STATE_OF",
     "Analyser",
     "Loader",
     "SaveProblem",

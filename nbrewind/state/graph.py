@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from types import FunctionType
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 from attrs import define, frozen
@@ -79,6 +79,36 @@ class Valued:
     opaque: str = ""
 
 
+class Outside(Protocol):
+    """State that no variable holds, such as what was set on a module."""
+
+    def holds(self, name: str) -> bool:
+        """Whether there is such state."""
+
+    def value(self, name: str) -> Any:
+        """It, as a value that can be compared and saved."""
+
+
+class _Nothing:
+    def holds(self, name: str) -> bool:
+        return False
+
+    def value(self, name: str) -> Any:
+        raise KeyError(name)
+
+
+STATE_OF = "module:"
+"""How the names of state outside variables begin; the top-level module that holds it follows."""
+
+
+def _states_of(walk: Walk) -> set[str]:
+    """Names of the states that a value may depend on."""
+    return {STATE_OF + module for module in walk.modules - _WITHOUT_STATE}
+
+
+_WITHOUT_STATE = frozenset({"", "builtins", "__main__", "types", "typing", "abc"})
+
+
 class Analyser:
     """Digests the variables of a notebook and finds out which share objects.
 
@@ -86,10 +116,13 @@ class Analyser:
     ----------
     namespace
         The notebook's variables: the dictionary of its ``__main__``.
+    outside
+        State that no variable holds, by names of its own; compared and saved as if it were variables.
     """
 
-    def __init__(self, namespace: dict[str, Any]) -> None:
+    def __init__(self, namespace: dict[str, Any], outside: Outside | None = None) -> None:
         self.namespace = namespace
+        self._outside: Outside = outside or _Nothing()
         self.buffers = BufferDigests()
         self._measures: dict[Digest, Measure] = {}
         self._plans = Plans()
@@ -99,7 +132,7 @@ class Analyser:
 
         Names that the namespace lacks are skipped.
         """
-        values = {name: self.namespace[name] for name in sorted(set(names)) if name in self.namespace}
+        values = {name: self.value_of(name) for name in sorted(set(names)) if self._has(name)}
         self._measures = {}
         self.buffers.begin()
         self._plans.begin()
@@ -133,7 +166,7 @@ class Analyser:
         """What saving needs to know; found out again where the co-variable is not of the last analysis."""
         known = self._measures.get(covariable.digest)
         if known is None:
-            values = [self.namespace[name] for name in covariable.names]
+            values = [self.value_of(name) for name in covariable.names]
             with watching():
                 known = Measure.of(_walk(self._scope(hashing=False), values))
             self._measures[covariable.digest] = known
@@ -145,7 +178,15 @@ class Analyser:
             return frozenset()
         with watching():
             scope = Scope(self.namespace, self._plans, self.buffers, hashing=False, through=True)
-            return frozenset(_walk(scope, [self.namespace[name]]).needs - {name})
+            walk = _walk(scope, [self.namespace[name]])
+        return frozenset((walk.needs | _states_of(walk)) - {name})
+
+    def value_of(self, name: str) -> Any:
+        """What a name stands for: a variable's value, or state outside of them."""
+        return self.namespace[name] if name in self.namespace else self._outside.value(name)
+
+    def _has(self, name: str) -> bool:
+        return name in self.namespace or self._outside.holds(name)
 
     def _scope(self, *, hashing: bool = True) -> Scope:
         return Scope(self.namespace, self._plans, self.buffers, hashing)
@@ -156,7 +197,7 @@ class Analyser:
         digests = {name: looks[name].digest for name in names}
         whole = _together(scope, [values[name] for name in names], [looks[name] for name in names])
         opaque = whole.refused or next((looks[name].refused for name in names if looks[name].refused), "")
-        needs = set().union(*(looks[name].needs for name in names)) - set(names)
+        needs = set().union(*(looks[name].needs | _states_of(looks[name]) for name in names)) - set(names)
         if opaque:
             return Covariable(tuple(names), dict.fromkeys(names, ""), "", tuple(sorted(needs)), opaque)
         self._measures[whole.digest] = Measure.of(whole)
@@ -204,7 +245,7 @@ def _with_kin(
     result = []
     for number, one in enumerate(found):
         own = set(one.names)
-        inside = set().union(*(depths[name].needs for name in own & depths.keys()))
+        inside = set().union(*(depths[name].needs | _states_of(depths[name]) for name in own & depths.keys()))
         needs = tuple(sorted({*one.needs, *inside} - own))
         result.append(attrs.evolve(one, kin=tuple(sorted(kin[number] - own)), needs=needs))
     return result

@@ -121,28 +121,47 @@ def _registered(kind: type, entry: Entry) -> Plan:
 def inside(walk: Walk, value: Any) -> tuple[Any, ...]:
     """What an object without a canonical form holds, for a walk that goes on inside; others note that there is one."""
     walk.sealed = True
-    frame = running_frame(value)
-    if frame is not None and frame.f_globals is walk.scope.namespace:
-        walk.needs |= {
-            name for name in global_names(frame.f_code) if could_be_variable(name, walk.scope.namespace)
-        }
+    for frame in running_frames(value):
+        if frame.f_globals is walk.scope.namespace:
+            walk.needs |= {
+                name for name in global_names(frame.f_code) if could_be_variable(name, walk.scope.namespace)
+            }
     return seen_through(value) if walk.scope.through else ()
 
 
-def running_frame(value: Any) -> types.FrameType | None:
-    """The frame of a generator or coroutine."""
-    for name in ("gi_frame", "cr_frame", "ag_frame"):
-        frame = getattr(value, name, None)
+def running_frames(value: Any) -> list[types.FrameType]:
+    """The frames of a generator or coroutine, of what it waits for in turn, and of the coroutine that a task runs."""
+    found: list[types.FrameType] = []
+    if qualified(type(value)) in ("_asyncio.Task", "asyncio.tasks.Task"):
+        value = value.get_coro()
+    while value is not None and len(found) < _MOST_FRAMES:
+        frame, inner = next(
+            (_suspended(value, kind) for kind in _SUSPENDED if isinstance(value, kind)), (None, None)
+        )
         if isinstance(frame, types.FrameType):
-            return frame
-    return None
+            found.append(frame)
+        value = inner
+    return found
+
+
+_MOST_FRAMES = 1000
+_SUSPENDED: dict[type, tuple[str, str]] = {
+    types.GeneratorType: ("gi_frame", "gi_yieldfrom"),
+    types.CoroutineType: ("cr_frame", "cr_await"),
+    types.AsyncGeneratorType: ("ag_frame", "ag_await"),
+}
+
+
+def _suspended(value: Any, kind: type) -> tuple[Any, Any]:
+    frame, inner = _SUSPENDED[kind]
+    return getattr(value, frame), getattr(value, inner)
 
 
 def seen_through(value: Any) -> tuple[Any, ...]:
     """What an object without a canonical form holds, as far as changes of it may be seen elsewhere."""
-    frame = running_frame(value)
-    if frame is not None:
-        return tuple(frame.f_locals.values())
+    frames = running_frames(value)
+    if frames:
+        return tuple(held for frame in frames for held in frame.f_locals.values())
     if isinstance(value, weakref.ref):
         return (value(),)
     found = gc.get_referents(value)
@@ -254,7 +273,10 @@ def _dictionary(kind: type) -> Callable[[Any], dict[str, Any]] | None:
 
 
 class _Absent:
-    """Stands for an attribute that a slot does not hold."""
+    """Stands for an attribute that is not there."""
+
+    def __reduce__(self) -> str:
+        return "ABSENT"
 
 
 ABSENT = _Absent()

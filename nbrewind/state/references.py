@@ -16,6 +16,7 @@ def by_name(walk: Walk, value: Any) -> bytes | None:
     """How a function or class is referred to, where it need not be contained."""
     name = importable(value)
     if name is not None:
+        walk.modules.add(name.partition(":")[0].partition(".")[0])
         return b"library " + name.encode("utf-8", "surrogatepass")
     variable = bound(value, walk.scope.namespace) if walk.depth else None
     if variable is None:

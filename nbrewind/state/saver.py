@@ -215,7 +215,7 @@ class Saver:
                 raise _TooSlowError
 
         namespace = self._analyser.namespace
-        values = [namespace[name] for name in covariable.names]
+        values = [self._analyser.value_of(name) for name in covariable.names]
         arrays = [[found for ref in group if (found := ref()) is not None] for group in measure.shared]
         stream = dump(values, namespace, arrays, pinned=measure.pinned, deadline=deadline)
         if _others_run() and self._analyser.digest_of(values) != covariable.digest:

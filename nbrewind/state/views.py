@@ -47,6 +47,7 @@ def memory_place(view: memoryview) -> tuple[int, int, str, tuple[int, ...], bool
 
 
 def _module(walk: Walk, value: types.ModuleType) -> Parts:
+    walk.modules.add(value.__name__.partition(".")[0])
     return text(value.__name__), ()
 
 

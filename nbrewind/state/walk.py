@@ -107,6 +107,8 @@ class Walk:
     held
         Those of `needs` that must be there before the value can be built: classes of instances, bases,
         captured functions.
+    modules
+        Top-level modules that hold what the value refers to by name, or its classes.
     refused
         Why there is no canonical form, if so.
     sealed
@@ -137,6 +139,7 @@ class Walk:
         self.unlinked: set[int] = set(scope.known)
         self.needs: set[str] = set()
         self.held: set[str] = set()
+        self.modules: set[str] = set()
         self.refused = ""
         self.sealed = False
         self.pinned = False
@@ -223,6 +226,7 @@ class Walk:
         plan = self.scope.plan_for(kind)
         if kind not in self.types:
             self.types[kind] = len(self.types)
+            self.modules.add(home(kind).partition(".")[0])
             self.emit(plan.tag)
         return plan
 

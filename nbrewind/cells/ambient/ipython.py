@@ -36,7 +36,7 @@ class ShellSettings(BaseProvider):
         found: dict[tuple[str, str], Any] = {}
         for owner, one in self._configurables():
             for name, value in one._trait_values.items():
-                if (isinstance(value, _PLAIN) or _is_plain_set(value)) and one.trait_metadata(name, "config"):
+                if _may_be_set(type(one), name) and (isinstance(value, _PLAIN) or _is_plain_set(value)):
                     found[owner, name] = value
         traceback = getattr(self._shell, "InteractiveTB", None)
         found["InteractiveTB", "mode"] = getattr(traceback, "mode", None)
@@ -86,6 +86,17 @@ class ShellSettings(BaseProvider):
         settings.shell = self._shell
         if settings not in self._shell.configurables:
             self._shell.configurables.append(settings)
+
+
+_KNOWN: dict[tuple[type, str], bool] = {}
+
+
+def _may_be_set(kind: type, name: str) -> bool:
+    """Whether an attribute of a configurable class is one of its settings."""
+    if (kind, name) not in _KNOWN:
+        trait: Any = getattr(kind, name, None)
+        _KNOWN[kind, name] = bool(getattr(trait, "metadata", {}).get("config"))
+    return _KNOWN[kind, name]
 
 
 def _is_plain_set(value: Any) -> bool:

@@ -130,6 +130,11 @@ class Ambient:
         self._live = self._look()
 
     @property
+    def hints(self) -> frozenset[str]:
+        """Names in code that tell that some of the state is read or set."""
+        return frozenset().union(*(provider.hints for provider in self._providers.values()))
+
+    @property
     def watched(self) -> frozenset[str]:
         """Modules whose running tells that some of the state is read."""
         return frozenset().union(*(provider.modules for provider in self._providers.values()))

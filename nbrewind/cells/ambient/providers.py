@@ -215,6 +215,10 @@ class PlotSettings(BaseProvider):
     def ready(self) -> bool:
         return hasattr(sys.modules.get("matplotlib"), "rcParamsOrig")
 
+    def __init__(self) -> None:
+        self._values: list[Any] = []
+        self._captured = b""
+
     def _changed(self) -> dict[str, Any]:
         matplotlib = sys.modules["matplotlib"]
         start = dict(dict.items(matplotlib.rcParamsOrig))
@@ -223,7 +227,14 @@ class PlotSettings(BaseProvider):
         return {key: now[key] for key in sorted(kept) if repr(now[key]) != repr(start.get(key))}
 
     def capture(self) -> bytes:
-        return pickle.dumps([(key, repr(value), value) for key, value in self._changed().items()], protocol=5)
+        values = [
+            repr(each) if type(each) is list else each
+            for each in dict.values(sys.modules["matplotlib"].rcParams)
+        ]
+        if len(values) != len(self._values) or not all(map(_is_still, values, self._values)):
+            changed = [(key, repr(value), value) for key, value in self._changed().items()]
+            self._values, self._captured = values, pickle.dumps(changed, protocol=5)
+        return self._captured
 
     def restore(self, state: bytes) -> None:
         matplotlib = sys.modules["matplotlib"]
@@ -231,6 +242,10 @@ class PlotSettings(BaseProvider):
             matplotlib.rcParams[key] = matplotlib.rcParamsOrig[key]
         for key, _, value in pickle.loads(state):
             matplotlib.rcParams[key] = value
+
+
+def _is_still(value: Any, before: Any) -> bool:
+    return value is before or (type(value) is str and value == before)
 
 
 class CompilerFlags(BaseProvider):
