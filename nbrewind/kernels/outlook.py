@@ -5,17 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
 from IPython.core.inputtransformer2 import TransformerManager
 
 from nbrewind.cells.code import read_cell
+from nbrewind.cells.distributions import distribution_version
 from nbrewind.cells.modules import Modules
 from nbrewind.cells.observer import env_digest, existence, folder_digest
 from nbrewind.cells.paths import Paths
 from nbrewind.kernels.notebooks import code_cells
 from nbrewind.plan.forecast import Forecast, PlannedCell, forecast
+from nbrewind.plan.task_forecast import foresee
 from nbrewind.record.digests import FileDigests
-from nbrewind.record.model import CellRun, Digest
+from nbrewind.record.model import CellRun, Digest, TaskRun
 from nbrewind.record.store import Record
+from nbrewind.report.diff import variable_makers
+from nbrewind.report.found import origin_of, tasks_behind
+from nbrewind.tasks.observed import Observations
 
 
 class _Disk:
@@ -49,7 +55,39 @@ def outlook(notebook: Any, path: Path, record: Record) -> list[Forecast]:
         if cell.source.strip() and "skip-execution" not in cell.metadata.get("tags", []):
             code = read_cell(cell.source, TransformerManager().transform_cell)
             cells.append(PlannedCell(index, cell.id, code, "volatile" in cell.metadata.get("tags", [])))
-    return forecast(cells, _Disk(path.parent, record), record.traces, last_runs(record, path.name))
+    disk = _Disk(path.parent, record)
+    rows = forecast(cells, disk, record.traces, last_runs(record, path.name))
+    known: dict[str, list[TaskRun]] = {}
+    return [_with_tasks(row, record, disk, path.parent, known) for row in rows]
+
+
+def _with_tasks(
+    row: Forecast, record: Record, disk: _Disk, base: Path, known: dict[str, list[TaskRun]]
+) -> Forecast:
+    """Say which of a cell's tasks would run."""
+    before = row.before
+    if row.verdict == "restored" or before is None or not (row.tasks.reused or row.tasks.submitted):
+        return row
+    before = origin_of(record, before)
+    if before.run not in known:
+        known[before.run] = list(tasks_behind(record, before.run))
+    tasks = [task for task in known[before.run] if task.cell_id == before.cell_id]
+    files = {
+        seen.digest: seen.name
+        for seen in before.evidence
+        if seen.kind == "file" and seen.digest and disk.digest("file", seen.name) != seen.digest
+    }
+    observations = Observations(Paths(base))
+    makers = variable_makers(record.cells(before.run))
+    causes = foresee(
+        tasks,
+        row.unknown,
+        files,
+        distribution_version,
+        lambda task: observations.changed(task.inputs),
+        lambda name: makers.get(name, ""),
+    )
+    return evolve(row, task_causes=causes)
 
 
 def last_runs(record: Record, notebook: str) -> dict[str, CellRun]:

@@ -14,7 +14,7 @@ from attrs import frozen
 from nbrewind.cells.code import CellCode, is_history
 from nbrewind.cells.observer import ALL_VARIABLES, names_digest
 from nbrewind.plan.decide import CANDIDATES, code_change, compare
-from nbrewind.record.model import CellRun, Covariable, Digest, Reason, TaskCount
+from nbrewind.record.model import CellRun, Covariable, Digest, Reason, TaskCause, TaskCount
 
 Verdict = Literal["restored", "executed", "may run"]
 UNKNOWN: Digest = "unknown"
@@ -22,7 +22,11 @@ UNKNOWN: Digest = "unknown"
 
 @frozen
 class Forecast:
-    """What would become of one cell. `seconds` is how long it took when it last ran (``None``: never seen)."""
+    """What would become of one cell.
+
+    `seconds` is how long it took when it last ran (``None``: never seen), and `before` that run. `unknown` are
+    variables that cells before it write anew. `task_causes` say which of its tasks would run.
+    """
 
     index: int
     cell_id: str
@@ -30,6 +34,9 @@ class Forecast:
     because: tuple[Reason, ...] = ()
     seconds: float | None = None
     tasks: TaskCount = TaskCount()
+    before: CellRun | None = None
+    unknown: frozenset[str] = frozenset()
+    task_causes: tuple[TaskCause, ...] = ()
 
 
 @frozen
@@ -85,6 +92,10 @@ class _Imagined:
     def is_live_opaque(self, _name: str) -> bool:
         return False
 
+    def unknown_variables(self) -> frozenset[str]:
+        """Variables that nobody can know before cells have run."""
+        return frozenset(name for kind, name in self._unknown if kind == "variable")
+
     def assume(self, trace: CellRun) -> None:
         for covariable in trace.covariables:
             for name in covariable.names:
@@ -138,6 +149,7 @@ def forecast(
         known = list(_first(traces(cell.code.digest)))
         verdict, because, trace = _judge(cell, known, state, last_runs.get(cell.cell_id))
         before = trace or last_runs.get(cell.cell_id)
+        unknown = state.unknown_variables()
         if verdict == "restored" and trace is not None:
             state.assume(trace)
         else:
@@ -145,7 +157,14 @@ def forecast(
         seconds = before.seconds if before else None
         result.append(
             Forecast(
-                cell.index, cell.cell_id, verdict, because, seconds, before.tasks if before else TaskCount()
+                cell.index,
+                cell.cell_id,
+                verdict,
+                because,
+                seconds,
+                before.tasks if before else TaskCount(),
+                before,
+                unknown,
             )
         )
     return result

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nbrewind.plan.forecast import Forecast
-from nbrewind.plan.sentences import sentences
+from nbrewind.plan.sentences import sentences, task_sentences
 from nbrewind.record.gc import GcReport
 from nbrewind.record.model import CellRun, Run, TaskRun
 
@@ -83,6 +83,8 @@ def plan_table(rows: Iterable[Forecast]) -> Table:
     table.add_column("because", overflow="fold")
     for row in rows:
         because = sentences(row.because) if row.verdict != "restored" else ""
+        if tasks := task_sentences(row.task_causes):
+            because += f"; of {row.tasks.reused + row.tasks.submitted} tasks {tasks}"
         table.add_row(str(row.index), action(row.verdict), seconds(row.seconds), because)
     return table
 
@@ -96,6 +98,7 @@ def planned(row: Forecast) -> dict[str, Any]:
         "action": row.verdict,
         "because": because,
         "seconds": row.seconds,
+        **({"task_causes": [asdict(cause) for cause in row.task_causes]} if row.task_causes else {}),
     }
 
 

@@ -55,6 +55,18 @@ def audited(lab):
     return lab
 
 
+def planned_causes(lab, cell):
+    from nbrewind.kernels.notebooks import read_notebook
+    from nbrewind.kernels.outlook import outlook
+    from nbrewind.record.store import Record
+
+    with Record.open(lab.record) as record:
+        rows = outlook(read_notebook(lab.path), lab.path, record)
+    return sorted(
+        (cause.count, cause.name) for row in rows if row.cell_id == cell for cause in row.task_causes
+    )[::-1]
+
+
 def test_edits_submit_exactly_the_affected_tasks(audited):
     lab = audited
     result = lab.repeat()
@@ -80,6 +92,7 @@ def test_edits_submit_exactly_the_affected_tasks(audited):
     assert lab.repeat().tasks == (4, 2)
 
     lab.edit(functions=NOTEBOOK["functions"].replace("x + 1", "x + 2"))
+    assert planned_causes(lab, "submit") == [(6, "the function work"), (6, "helper offset in cell 2")]
     result = lab.repeat()
     assert result.tasks == (0, 6)
     assert result.outputs == lab.clean()
