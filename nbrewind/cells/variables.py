@@ -166,7 +166,10 @@ class Variables:
 
     def is_saved(self, name: str) -> bool:
         """Whether the value of a variable can be loaded here."""
-        saved = self._saved_as[name]
+        return self.can_load(self._saved_as[name])
+
+    def can_load(self, saved: Covariable) -> bool:
+        """Whether a version can be loaded here."""
         return not saved.opaque and self._loader.can_load(saved)
 
     def is_own(self, name: str) -> bool:

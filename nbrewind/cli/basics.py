@@ -55,14 +55,17 @@ parameter_option = click.option(
 notebook_argument = click.argument("notebook", type=PATH, required=False)
 
 
+_VALUE_LEFT_OUT = {"--json": "--json=-", "--verify": "--verify=1"}
+
+
 class Command(click.Command):
-    """Lets ``--json`` stand before a notebook without taking it for the FILE to write."""
+    """Lets options whose value may be left out stand before a notebook without taking it for that value."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Called by click with what follows the command's name."""
         for place, (option, value) in enumerate(itertools.pairwise(args)):
-            if option == "--json" and value.endswith((".ipynb", ".nbrewind", ".py")):
-                args[place] = "--json=-"
+            if option in _VALUE_LEFT_OUT and value.endswith((".ipynb", ".nbrewind", ".py")):
+                args[place] = _VALUE_LEFT_OUT[option]
         return super().parse_args(ctx, args)
 
 

@@ -89,13 +89,30 @@ def audit(**options: Any) -> None:
 @click.option(
     "--rerun", multiple=True, metavar="CELL", help="Run this cell (identifier or index) in any case."
 )
+@click.option(
+    "--verify",
+    type=click.FloatRange(0, 1, min_open=True),
+    is_flag=False,
+    flag_value=1.0,
+    default=None,
+    metavar="[FRACTION]",
+    help="Run recorded cells and their tasks again, all or this share of them, and compare with the record.",
+)
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(0),
+    default=1e-9,
+    metavar="REL",
+    help="With --verify: relative difference of numbers that still counts as close.  [default: 1e-9]",
+)
 def repeat(**options: Any) -> None:
     """Run only the cells of a NOTEBOOK that a change affects, and submit only the tasks that it affects.
 
     \b
-    Example:  nbrewind repeat analysis.ipynb -p threshold 0.3 -o executed.ipynb
+    Examples:  nbrewind repeat analysis.ipynb -p threshold 0.3 -o executed.ipynb
+               nbrewind repeat analysis.ipynb --verify 0.2
     """
-    _run("repeat", **options)
+    _run("repeat", **{**options, "verify": options["verify"] or 0.0})
 
 
 def _run(
@@ -113,6 +130,7 @@ def _run(
     from nbrewind.kernels import headless
     from nbrewind.report.progress import ConsoleProgress
     from nbrewind.report.text import summary
+    from nbrewind.report.verification import verification
 
     check_json(json_to)
     notebook = notebook.absolute()
@@ -133,6 +151,8 @@ def _run(
     if not quiet:
         console = err if json_to == "-" else out
         console.print(summary(outcome.cells, outcome.tasks, outcome.seconds))
+        for line in verification(outcome.checks) if settings.verify else ():
+            console.print(line)
     if outcome.error:
         complain(outcome.error)
     sys.exit(outcome.exit_code)

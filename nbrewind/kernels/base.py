@@ -314,6 +314,7 @@ def _as_json(cell: Any, report: Any) -> dict[str, Any]:
         "by_cell": {key: asdict(count) for key, count in report.by_cell.items()},
         "task_causes": [asdict(cause) for cause in report.causes],
         "rebuilt": [{"id": key, "seconds": round(seconds, 6)} for key, seconds in report.rebuilt],
+        "check": None if report.check is None else asdict(report.check),
     }
 
 

@@ -25,6 +25,7 @@ from nbrewind.kernels.live_line import PROGRESS
 from nbrewind.kernels.notebooks import apply_parameters, check_cells, code_cells, read_notebook
 from nbrewind.kernels.private import private_manager
 from nbrewind.kernels.settings import Settings
+from nbrewind.kernels.verifying import summed_up
 from nbrewind.tasks.tally import Tally
 
 
@@ -57,6 +58,7 @@ class Outcome:
     cells: list[dict[str, Any]] = field(factory=list)
     tasks: dict[str, Any] = field(factory=lambda: {"reused": 0, "submitted": 0, "failed": 0, "by_cell": {}})
     warnings: list[str] = field(factory=list)
+    checks: list[dict[str, Any]] = field(factory=list)
     error: str = ""
     exit_code: int = 0
 
@@ -70,6 +72,8 @@ class Outcome:
             "cells": self.cells,
             "tasks": self.tasks,
         }
+        if self.checks:
+            body["verify"] = {**summed_up(self.checks), "cells": self.checks}
         if self.warnings:
             body["warnings"] = self.warnings
         if self.error:
@@ -188,6 +192,9 @@ class _Client(NotebookClient):
             entry["action"] = "failed"
         if told.get("task_causes"):
             entry["task_causes"] = told["task_causes"]
+        if told.get("check"):
+            self._outcome.checks.append({"index": index, "id": cell.id, **told["check"]})
+            entry["verified"] = told["check"]["verdict"]
         if told.get("saved"):
             entry["saved"] = round(told["saved"], 3)
         cell.metadata["nbrewind"] = {"action": entry["action"], "why": told.get("why", "")}
@@ -271,6 +278,8 @@ def run(
     for cell in code_cells(notebook):
         cell.outputs = joined(cell.outputs)
     _complete(notebook, outcome)
+    if outcome.status == "ok" and summed_up(outcome.checks)["different"]:
+        outcome.status, outcome.exit_code = "differs", 1
     if out is not None:
         _write(notebook, settings, outcome, out)
     return outcome

@@ -35,6 +35,7 @@ from nbrewind.kernels.now import Now
 from nbrewind.kernels.prompts import ASKS, watch_prompts
 from nbrewind.kernels.recording import Recording
 from nbrewind.kernels.settings import Settings
+from nbrewind.kernels.verifying import DIFFERED, Check, Verifier
 from nbrewind.plan.decide import Hit, Miss, code_change, decide
 from nbrewind.plan.task_differences import recorded_cause
 from nbrewind.record.digests import digest_bytes
@@ -82,6 +83,7 @@ class Report:
     by_cell: dict[str, TaskCount] = field(factory=dict)
     rebuilt: list[tuple[str, float]] = field(factory=list)
     causes: tuple[TaskCause, ...] = ()
+    check: Check | None = None
 
 
 class Session:
@@ -135,6 +137,11 @@ class Session:
         self._jump: Jump | None = None
         self.reading: CellCode | None = None
         self.past: list[Step] = []
+        self._against: CellRun | None = None
+        self.verifier: Verifier | None = None
+        if settings.verify:
+            run = self.recording.run.id
+            self.verifier = Verifier(self.recording.record, loader, run, settings.verify, settings.tolerance)
         self.rebuilding = False
         hdf5 = "nbrewind.state.hdf5"
         self._warming = Thread(target=import_module, args=(hdf5,), name="nbrewind-hdf5", daemon=True)
@@ -180,9 +187,28 @@ class Session:
         decision: Hit | Miss = Miss(())
         with self.recording.guarded("the record cannot be searched"):
             decision = decide(self.recording.record.traces(code.digest), self._now, self._usable)
+        if self.verifier is not None and self.verifier.takes(cell.id or cell.source):
+            trace = self._to_verify(decision)
+            if trace is not None:
+                self._against, self.journal.fresh = trace, True
+                return Miss((Reason("verify", run=trace.run),), trace)
         if isinstance(decision, Miss):
             return evolve(decision, because=self._explained(cell, decision))
         return decision
+
+    def _to_verify(self, decision: Hit | Miss) -> CellRun | None:
+        """The recorded run that a cell can be compared with: it saw the same, be it that this acts on living things."""
+        if isinstance(decision, Hit):
+            return decision.trace
+        trace, living = (
+            decision.nearest,
+            {reason.name for reason in decision.because if reason.kind == "live"},
+        )
+        if trace is None or len(living) != len(decision.because):
+            return None
+        seen = {one.name: one.digest for one in trace.evidence if one.kind == "variable"}
+        same = all(name in seen and self._now.digest("variable", name) == seen[name] for name in living)
+        return trace if same else None
 
     def _usable(self, trace: CellRun) -> Reason | None:
         """Whether the outputs and files of a matching trace can be put back."""
@@ -361,11 +387,31 @@ class Session:
             self.history.add(run.key, len(self.steps), self.shell.execution_count - 1, live=True)
         blob = self.recording.put(json.dumps(outputs).encode()) if outputs else ""
         run = evolve(run, outputs=blob, open=run.open or _unrepeatable(outputs, blob))
+        check = None
+        with self.recording.guarded("a cell could not be verified"):
+            check = self._verified(run, outputs)
+        if check is not None and check.findings:  # what the record has stays what later runs go by
+            run = evolve(run, open=run.open or DIFFERED)
         self.recording.add(self._whole(run))
         self.reading = None
         remakes = self._jump is None or self._jump.leading
         self.steps.append(Step(cell, code, run, self._before, self._ambient_before, remakes))
-        return Report(run.action, because, seconds, tasks=run.tasks, causes=run.task_causes)
+        return Report(run.action, because, seconds, tasks=run.tasks, causes=run.task_causes, check=check)
+
+    def _verified(self, run: CellRun, outputs: list[dict[str, Any]]) -> Check | None:
+        """Compare a cell that ran to be verified, and go on from what the record says: the next cell is on its own."""
+        trace, self._against = self._against, None
+        if trace is None or self.verifier is None:
+            return None
+        self.journal.fresh = self.settings.fresh
+        check = self.verifier.compare(trace, run, outputs, self.variables.namespace)
+        if check.findings:
+            savable = [made for made in trace.covariables if self.variables.can_load(made)]
+            self.variables.assume(savable, trace.deleted)
+            for state in trace.ambient:
+                self.observer.ambient.assume(state.name, state.digest, self.recording.record.blob(state.blob))
+            self._restore_files(trace)
+        return check
 
     def _whole(self, run: CellRun) -> CellRun:
         """What the record keeps of a cell run: with what it left by going elsewhere."""

@@ -44,6 +44,10 @@ class Settings:
     environments
         How like the environment must be that a task ran in, for its result to be reused: ``exact``, ``compatible``
         or ``any``.
+    verify
+        Share of the cells whose recorded effects hold that run all the same, to be compared with the record (0: none).
+    tolerance
+        Relative difference of floating-point numbers up to which they count as close.
     """
 
     kind: Kind
@@ -56,6 +60,8 @@ class Settings:
     site: str = ""
     worker_deadline: float = 0.0
     environments: Environments = "compatible"
+    verify: float = 0.0
+    tolerance: float = 1e-9
 
     def environment(self) -> dict[str, str]:
         """Variables that hand these settings to a kernel process."""
@@ -69,6 +75,8 @@ class Settings:
             "SITE": self.site,
             "WORKER_DEADLINE": str(self.worker_deadline),
             "ENVIRONMENTS": self.environments,
+            "VERIFY": str(self.verify) if self.verify else "",
+            "TOLERANCE": str(self.tolerance),
         }
         return {_PREFIX + key: value for key, value in values.items() if value}
 
@@ -107,4 +115,6 @@ def settings_from(kind: Kind, environment: Mapping[str, str] = os.environ) -> Se
         environments=cast(
             "Environments", value("ENVIRONMENTS") if value("ENVIRONMENTS") in POLICIES else "compatible"
         ),
+        verify=float(value("VERIFY") or 0),
+        tolerance=float(value("TOLERANCE") or 1e-9),
     )

@@ -11,6 +11,7 @@ _WORDS = {
     "fresh": "a fresh run was asked for",
     "asked": "you asked for it",
     "audit": "an audit runs every cell",
+    "verify": "it is verified against the record",
     "script": "a script always runs",
     "silent": "a silent request runs as it is",
     "volatile": "it is marked volatile",

@@ -27,7 +27,7 @@ class Reason:
     kind
         ``new``, ``code``, ``variable``, ``covariable``, ``file``, ``exists``, ``listing``, ``ambient``, ``env``,
         ``module``, ``failed``, ``tasks-failed``, ``volatile``, ``open``, ``live``, ``fresh``, ``asked``, ``audit``,
-        ``unsaved``, ``upstream``, ``needed``, ``silent``, ``script``.
+        ``unsaved``, ``upstream``, ``needed``, ``silent``, ``script``, ``verify``.
     name
         What it is about: a variable, a path, a module.
     before, after
