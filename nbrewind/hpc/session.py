@@ -153,6 +153,7 @@ class Session:
             return self._returned(ticket, back)
 
     def _returned(self, ticket: Ticket, back: Returned) -> TaskRun:
+        ticket.ran = back.result in ("success", "exception")
         seen = self._seen(ticket, back)
         usable = not back.good or not (seen.hidden or seen.blind or ticket.contested)
         key = self._final_key(ticket, back.good) if usable else None

@@ -53,8 +53,9 @@ class Ticket:
     """One task that went to an engine.
 
     `named` are the files that its command names, before it ran; `previews` are ingredients of its key in a few
-    words. It is `recorded` once it has come back, though maybe not to the user. `unfit` says why its worker could
-    run no such task. `contested` is an output that another task writes at the same time.
+    words. It is `recorded` once it has come back, though maybe not to the user, and `ran` if its command ended
+    by itself. `unfit` says why its worker could run no such task. `contested` is an output that another task writes
+    at the same time.
     """
 
     spec: Spec
@@ -65,6 +66,7 @@ class Ticket:
     named: Seen = Seen()
     previews: Mapping[str, str] = dataclasses.field(default_factory=dict)
     recorded: bool = False
+    ran: bool = False
     unfit: Unfit | None = None
     contested: str = ""
 

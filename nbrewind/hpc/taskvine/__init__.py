@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from types import ModuleType
 
+from nbrewind.hpc.crew import Crew
+from nbrewind.hpc.engine import Engine
 from nbrewind.hpc.patching import Patches
+from nbrewind.hpc.ports import Ports
 from nbrewind.hpc.session import Session
 from nbrewind.hpc.taskvine.books import manager_book
-from nbrewind.hpc.taskvine.crew import Crew
 from nbrewind.hpc.taskvine.describe import Describer
 from nbrewind.hpc.taskvine.files import FilePatches
 from nbrewind.hpc.taskvine.libraries import LibraryPatches
 from nbrewind.hpc.taskvine.managers import ManagerPatches
-from nbrewind.hpc.taskvine.ports import Ports
 from nbrewind.hpc.taskvine.served import patch_getters
 from nbrewind.hpc.taskvine.tasks import TaskPatches
 from nbrewind.hpc.taskvine.watching import WatchPatches
@@ -29,14 +30,24 @@ class TaskVine:
 
     def __init__(self, module: ModuleType, session: Session) -> None:
         self._patches = Patches()
-        self._crew = Crew(self._patches, module, session)
+        engine = Engine(
+            name="taskvine",
+            manager=module.Manager,
+            factory=module.Factory,
+            handle="_taskvine",
+            worker="vine_worker",
+            launcher="vine_factory",
+            port=module.cvine.VINE_DEFAULT_PORT,
+            book=manager_book,
+        )
+        self._crew = Crew(self._patches, engine, session)
         tasks = TaskPatches(self._patches, module)
         WatchPatches(self._patches, module, session)
         describer = Describer(module, session.contents)
         FilePatches(self._patches, module, session, tasks, describer)
         LibraryPatches(self._patches, module, session, tasks, describer)
-        self._managers = ManagerPatches(self._patches, module, session, tasks, self._crew, describer)
-        Ports(self._patches, module, session, self._crew)
+        self._managers = ManagerPatches(self._patches, module, engine, session, tasks, self._crew, describer)
+        Ports(self._patches, engine, session, self._crew)
         patch_getters(self._patches, module)
 
     def cell_finished(self) -> None:

@@ -1,22 +1,15 @@
-"""What we keep beside the engine's objects: they wrap C structures that tell little of what they hold.
-
-Each book hangs on its object under one private attribute, so that it lives and dies with it.
-"""
+"""What is kept beside TaskVine's tasks, files and managers."""
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from nbrewind.hpc.fitness import Probe
-from nbrewind.hpc.pace import Estimate
+from nbrewind.hpc import books
+from nbrewind.hpc.books import NAME, Served
 from nbrewind.hpc.taskvine.attempts import Attempts
-from nbrewind.hpc.tickets import Hit, Ticket
 from nbrewind.tasks.urls import Content
-
-NAME = "_nbrewind"
 
 
 @dataclass(slots=True)
@@ -27,19 +20,6 @@ class Mount:
     remote: str
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
-
-
-@dataclass(slots=True)
-class Served:
-    """A task that the record served: its number for the user and at the manager, and what its getters answer."""
-
-    task_id: int
-    number: int
-    hit: Hit
-    tag: str | None = None
-    cancelled: bool = False
-    pending: bool = True
-    summaries: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -124,41 +104,19 @@ class FileBook:
     content: Content | None = None
 
 
-@dataclass(slots=True)
-class ManagerBook:
-    """The tasks of one manager, served ones apart from those that the engine runs.
+@dataclass
+class ManagerBook(books.ManagerBook):
+    """What TaskVine alone needs to know of a manager.
 
-    `extras` are served tasks that run again for the sake of their temporary files, by the engine's number.
-    They shift the engine's numbers: `engine_ids` leads from those that the user would see without them.
-    `machines` are workers, by address; `late` are tasks that came back when the user had to be told something.
-    `closed` says why the manager can no longer be used.
+    `extras` shift the engine's numbers: `engine_ids` leads from those that the user would see without them.
     """
 
-    port: int = 0
-    cell: str = ""
-    hits: OrderedDict[int, Any] = field(default_factory=OrderedDict)
-    by_tag: dict[str, OrderedDict[int, Any]] = field(default_factory=dict)
-    tickets: dict[int, Ticket] = field(default_factory=dict)
-    extras: dict[int, Any] = field(default_factory=dict)
     shift: int = 0
     engine_ids: dict[int, int] = field(default_factory=dict)
     making: dict[str, Any] = field(default_factory=dict)
     functions: dict[Any, Any] = field(default_factory=dict)
     programs: dict[Any, Any] = field(default_factory=dict)
-    served: int = 0
-    served_categories: Counter[str] = field(default_factory=Counter)
-    cancelled: int = 0
-    done: int = 0
-    failed: int = 0
-    estimate: Estimate = field(default_factory=Estimate)
-    waiting_since: float = 0.0
-    told_at: float = 0.0
-    idle_waits: int = 0
-    probe: Probe = field(default_factory=Probe)
-    machines: dict[str, dict[str, Any]] = field(default_factory=dict)
     attempts: Attempts | None = None
-    late: list[Any] = field(default_factory=list)
-    closed: str = ""
 
 
 def task_book(task: Any) -> TaskBook:
@@ -167,12 +125,6 @@ def task_book(task: Any) -> TaskBook:
     if book is None:
         book = task.__dict__[NAME] = TaskBook(strange="it was made before nbrewind watched", direct=True)
     return book  # type: ignore[no-any-return]
-
-
-def served(task: Any) -> Served | None:
-    """Return what the record served for a task."""
-    book = task.__dict__.get(NAME)
-    return book.served if book is not None else None
 
 
 def file_book(file: Any) -> FileBook:

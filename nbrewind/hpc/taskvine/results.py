@@ -8,10 +8,10 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+from nbrewind.hpc.books import NAME
 from nbrewind.hpc.session import Session
 from nbrewind.hpc.taskvine.attempts import Attempts
 from nbrewind.hpc.taskvine.books import (
-    NAME,
     FileBook,
     ManagerBook,
     file_book,

@@ -9,8 +9,9 @@ from typing import Any
 
 import cloudpickle
 
+from nbrewind.hpc.books import Served, served
 from nbrewind.hpc.patching import Method, Patches
-from nbrewind.hpc.taskvine.books import Served, served, task_book
+from nbrewind.hpc.taskvine.books import task_book
 
 
 def patch_getters(patches: Patches, module: ModuleType) -> None:

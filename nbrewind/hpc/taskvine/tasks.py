@@ -11,8 +11,9 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+from nbrewind.hpc.books import NAME
 from nbrewind.hpc.patching import Method, Patches
-from nbrewind.hpc.taskvine.books import NAME, Mount, TaskBook, file_book, task_book
+from nbrewind.hpc.taskvine.books import Mount, TaskBook, file_book, task_book
 
 _PACKAGES = ("add_environment", "add_execution_context", "add_poncho_package", "add_starch_package")
 

@@ -8,13 +8,13 @@ when it has no task left. Otherwise the engine says, as ever, that the port is t
 from __future__ import annotations
 
 import weakref
-from types import FunctionType, ModuleType
+from types import FunctionType
 from typing import Any
 
+from nbrewind.hpc.crew import Crew
+from nbrewind.hpc.engine import Engine
 from nbrewind.hpc.patching import Method, Patches
 from nbrewind.hpc.session import Session
-from nbrewind.hpc.taskvine.books import manager_book
-from nbrewind.hpc.taskvine.crew import Crew
 
 _REPLACED = "another one was created on its port; use the newer one, or give one of them another port"
 _ENDED = "it was closed or deleted; create it again"
@@ -26,33 +26,31 @@ _PORT = (
 class Ports:
     """The live managers of this process by the port that their author asked for."""
 
-    def __init__(self, patches: Patches, module: ModuleType, session: Session, crew: Crew) -> None:
-        self._session, self._crew = session, crew
-        self._empty: Method = module.Manager.empty
-        self._default = module.cvine.VINE_DEFAULT_PORT
+    def __init__(self, patches: Patches, engine: Engine, session: Session, crew: Crew) -> None:
+        self._engine, self._session, self._crew = engine, session, crew
         self._live: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
-        patches.method(module.Manager, "__init__", self._new)
-        for name, attribute in list(vars(module.Manager).items()):
+        patches.method(engine.manager, "__init__", self._new)
+        for name, attribute in list(vars(engine.manager).items()):
             if not name.startswith("_") and isinstance(attribute, FunctionType):
-                patches.method(module.Manager, name, _open)
+                patches.method(engine.manager, name, self._open)
             elif not name.startswith("_"):
-                patches.getter(module.Manager, name, _open)
-        patches.method(module.Manager, "_free", self._free)
+                patches.getter(engine.manager, name, self._open)
+        patches.method(engine.manager, "_free", self._free)
 
     def _new(self, original: Method) -> Method:
-        def init(manager: Any, port: Any = self._default, *args: Any, **kwargs: Any) -> None:
+        def init(manager: Any, port: Any = self._engine.port, *args: Any, **kwargs: Any) -> None:
             self._session.journal.effect("manager")
             asked = port if isinstance(port, int) else 0
             if asked and asked in self._live:
                 self._make_way(asked)
-            manager_book(manager).cell = self._session.journal.cell_id()
+            self._engine.book(manager).cell = self._session.journal.cell_id()
             try:
                 original(manager, port, *args, **kwargs)
             except Exception as error:
                 if "on port" in str(error):
                     error.add_note(_PORT)
                 raise
-            manager_book(manager).port = asked
+            self._engine.book(manager).port = asked
             self._crew.meet(manager)
             if asked:
                 self._live[asked] = manager
@@ -61,9 +59,9 @@ class Ports:
 
     def _make_way(self, port: int) -> None:
         old = self._live.get(port)
-        if old is None or old._taskvine is None:
+        if old is None or not self._engine.is_open(old):
             return
-        book = manager_book(old)
+        book = self._engine.book(old)
         left = len(book.hits) + len(book.tickets)
         if left and book.cell != self._session.journal.cell_id():
             return
@@ -76,7 +74,7 @@ class Ports:
 
     def _free(self, original: Method) -> Method:
         def free(manager: Any) -> None:
-            book = manager_book(manager)
+            book = self._engine.book(manager)
             for ticket in book.tickets.values():
                 if not ticket.recorded:
                     self._session.abandoned(ticket, "its manager was closed")
@@ -88,13 +86,13 @@ class Ports:
 
         return free
 
+    def _open(self, original: Method) -> Method:
+        """Refuse to use a manager that was closed: the engine would crash the process."""
 
-def _open(original: Method) -> Method:
-    """Refuse to use a manager that was closed: the engine would crash the process."""
+        def checked(manager: Any, *args: Any, **kwargs: Any) -> Any:
+            if self._engine.is_closed(manager):
+                why = self._engine.book(manager).closed or _ENDED
+                raise RuntimeError(f"this manager was closed, because {why}")
+            return original(manager, *args, **kwargs)
 
-    def checked(manager: Any, *args: Any, **kwargs: Any) -> Any:
-        if manager.__dict__.get("_taskvine") is None and "_taskvine" in manager.__dict__:
-            raise RuntimeError(f"this manager was closed, because {manager_book(manager).closed or _ENDED}")
-        return original(manager, *args, **kwargs)
-
-    return checked
+        return checked

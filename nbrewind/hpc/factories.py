@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from nbrewind.hpc.taskvine.books import NAME
+from nbrewind.hpc.books import NAME
 
 _TAIL = 5
 

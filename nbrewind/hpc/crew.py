@@ -6,14 +6,14 @@ import os
 import time
 import weakref
 from contextlib import suppress
-from types import ModuleType
 from typing import Any
 
 from nbrewind.errors import WorkersMissing, WorkersUnfit
+from nbrewind.hpc.books import NAME, ManagerBook
+from nbrewind.hpc.engine import Engine
+from nbrewind.hpc.factories import FactoryBook, describe_factory, factory_book, serves
 from nbrewind.hpc.patching import Method, Patches
 from nbrewind.hpc.session import Session
-from nbrewind.hpc.taskvine.books import NAME, ManagerBook, manager_book
-from nbrewind.hpc.taskvine.factories import FactoryBook, describe_factory, factory_book, serves
 from nbrewind.tasks.tally import Tally
 
 _PATIENCE = 2
@@ -24,15 +24,15 @@ _REPEAT = 5
 class Crew:
     """The factories of this process and the managers that they serve."""
 
-    def __init__(self, patches: Patches, module: ModuleType, session: Session) -> None:
-        factory = module.Factory
-        self._session = session
+    def __init__(self, patches: Patches, engine: Engine, session: Session) -> None:
+        factory = engine.factory
+        self._engine, self._session = engine, session
         self._factories: weakref.WeakSet[Any] = weakref.WeakSet()
         self._managers: weakref.WeakSet[Any] = weakref.WeakSet()
         self._start: Method = factory.start
         self._stop: Method = factory.stop
         self._find: Method = factory._find_exe
-        self._stats: Method = module.Manager.stats.fget
+        self._stats: Method = engine.manager.stats.fget
         patches.method(factory, "__init__", self._new)
         patches.method(factory, "_find_exe", self._find_later)
         patches.method(factory, "start", lambda _: lambda it: self.start(it))
@@ -49,14 +49,15 @@ class Crew:
             self._start(factory)
             return factory
         book.wanted = True
-        if any(manager_book(manager).tickets for manager in self._served_by(factory)):
+        if any(self._engine.book(manager).tickets for manager in self._served_by(factory)):
             self._start_now(factory)
         return factory
 
     def stop(self, factory: Any) -> Any:
         """Stop a factory, or forget that it was wanted."""
-        factory_book(factory).wanted = False
-        return self._stop(factory)
+        book = factory_book(factory)
+        held_back, book.wanted = book.wanted and factory._factory_proc is None, False
+        return None if held_back else self._stop(factory)
 
     def needed(self, manager: Any) -> None:
         """Start the factories that were to serve a manager: one of its tasks must run."""
@@ -87,12 +88,17 @@ class Crew:
 
     def managers(self) -> list[Any]:
         """The managers that are open."""
-        return [manager for manager in self._managers if manager._taskvine is not None]
+        return [manager for manager in self._managers if self._engine.is_open(manager)]
+
+    def factories(self) -> list[Any]:
+        """The factories of this process."""
+        return list(self._factories)
 
     def stop_all(self) -> None:
         """Stop every factory that still runs."""
-        for factory in list(self._factories):
-            self.stop(factory)
+        for factory in self.factories():
+            if factory._factory_proc is not None:
+                self._stop(factory)
 
     def watch(self, manager: Any, book: ManagerBook) -> None:
         """Tell the user, sparingly, that tasks wait and no worker is there.
@@ -166,7 +172,7 @@ class Crew:
         factories = [factory for factory in self._factories if manager in self._served_by(factory)]
         lines += [describe_factory(factory) for factory in factories]
         if not factories:
-            lines.append(f"  start one with: vine_worker {os.uname().nodename} {manager.port}")
+            lines.append(f"  start one with: {self._engine.worker} {os.uname().nodename} {manager.port}")
         return "\n".join(lines)
 
     def _served_by(self, factory: Any) -> list[Any]:
@@ -187,7 +193,7 @@ class Crew:
         """Look again for the programs that were absent at construction; raises the engine's own error."""
         for default, path in book.missing or ():
             found = self._find(factory, path, default)
-            if default == "vine_factory":
+            if default == self._engine.launcher:
                 factory._factory_binary = found
             else:
                 factory._opts["worker-binary"] = found
