@@ -1,4 +1,4 @@
-"""Engines: managers, tasks, files and factories of TaskVine, intercepted when the user imports them.
+"""Engines: managers, tasks, files and factories of TaskVine and Work Queue, intercepted when the user imports them.
 
 ``install`` watches for the import; nothing here imports ``ndcctools``. May import ``tasks``, ``state``,
 ``record``, ``batch`` and ``errors``.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from types import ModuleType
 
 from nbrewind.cells.imports import ImportWatch
-from nbrewind.hpc import opaque, taskvine
+from nbrewind.hpc import opaque, taskvine, workqueue
 from nbrewind.hpc.options import EngineOptions
 from nbrewind.hpc.session import Session
 from nbrewind.tasks.content import Contents
@@ -26,15 +26,19 @@ class _Installed:
         contents = Contents()
         identity = NotebookIdentity(journal.namespace, contents)
         self.session = Session(memo, journal, options, identity, contents)
-        self.engines: list[taskvine.TaskVine] = []
+        self.engines: list[taskvine.TaskVine | workqueue.WorkQueue] = []
         self.imports = ImportWatch()
 
     def start(self) -> None:
         """Watch imports; an engine that is already imported is instrumented now."""
-        self.imports.after(taskvine.MODULE, self._instrument)
+        self.imports.after(taskvine.MODULE, self._taskvine)
+        self.imports.after(workqueue.MODULE, self._work_queue)
 
-    def _instrument(self, module: ModuleType) -> None:
+    def _taskvine(self, module: ModuleType) -> None:
         self.engines.append(taskvine.TaskVine(module, self.session))
+
+    def _work_queue(self, module: ModuleType) -> None:
+        self.engines.append(workqueue.WorkQueue(module, self.session))
 
 
 _installed: _Installed | None = None

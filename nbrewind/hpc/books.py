@@ -33,9 +33,10 @@ class Served:
 class ManagerBook:
     """The tasks of one manager, served ones apart from those that the engine runs.
 
-    `extras` are served tasks that run again for the sake of their temporary files, by the engine's number.
-    `machines` are workers, by address; `late` are tasks that came back when the user had to be told something.
-    `closed` says why the manager can no longer be used.
+    `extras` are served tasks that run again for the sake of their temporary files, by the engine's number. `making`
+    are the files that tasks which are out will write. `withdrawn` counts served tasks that left the stream because
+    they were cancelled. `machines` are workers, by address; `late` are tasks that came back when the user had to be
+    told something. `closed` says why the manager can no longer be used.
     """
 
     port: int = 0
@@ -44,9 +45,11 @@ class ManagerBook:
     by_tag: dict[str, OrderedDict[int, Any]] = field(default_factory=dict)
     tickets: dict[int, Ticket] = field(default_factory=dict)
     extras: dict[int, Any] = field(default_factory=dict)
+    making: dict[str, Ticket] = field(default_factory=dict)
     served: int = 0
     served_categories: Counter[str] = field(default_factory=Counter)
     cancelled: int = 0
+    withdrawn: int = 0
     done: int = 0
     failed: int = 0
     estimate: Estimate = field(default_factory=Estimate)

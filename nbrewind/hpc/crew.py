@@ -90,13 +90,13 @@ class Crew:
         """The managers that are open."""
         return [manager for manager in self._managers if self._engine.is_open(manager)]
 
-    def factories(self) -> list[Any]:
-        """The factories of this process."""
-        return list(self._factories)
+    def serving(self, manager: Any) -> list[Any]:
+        """The factories that start workers for a manager."""
+        return [factory for factory in self._factories if manager in self._served_by(factory)]
 
     def stop_all(self) -> None:
         """Stop every factory that still runs."""
-        for factory in self.factories():
+        for factory in list(self._factories):
             if factory._factory_proc is not None:
                 self._stop(factory)
 
@@ -169,7 +169,7 @@ class Crew:
             f"{count} task{'s wait' if count > 1 else ' waits'} at the manager on port {manager.port}, and "
             f"no worker has come for {waited:.0f} s"
         ]
-        factories = [factory for factory in self._factories if manager in self._served_by(factory)]
+        factories = self.serving(manager)
         lines += [describe_factory(factory) for factory in factories]
         if not factories:
             lines.append(f"  start one with: {self._engine.worker} {os.uname().nodename} {manager.port}")

@@ -64,6 +64,10 @@ class Stream(ABC):
     def expect(self, manager: Any, book: ManagerBook, number: int, ticket: Ticket) -> None:
         """Expect a task back from the engine."""
         book.tickets[number] = ticket
+        for output in ticket.spec.outputs:
+            if output.kind == "file":
+                self._session.contest(ticket, book.making.get(output.path), output.path)
+                book.making[output.path] = ticket
         self._crew.show(manager, book)
         book.waiting_since = book.waiting_since or time.monotonic()
 
@@ -120,13 +124,24 @@ class Stream(ABC):
                 return None
             self._crew.watch(manager, book)
 
+    def note_back(self, task: Any, ticket: Ticket, book: ManagerBook) -> None:
+        """Record a task, and expect its files no more."""
+        self.record(task, ticket, book)
+        self.forget(ticket, book)
+
+    def forget(self, ticket: Ticket, book: ManagerBook) -> None:
+        """Expect the files of a task no more."""
+        for output in ticket.spec.outputs:
+            if book.making.get(output.path) is ticket:
+                del book.making[output.path]
+
     def collect(self, manager: Any) -> None:
         """Record the tasks that have come back although nobody waits for them, such as links of a chain."""
         book = self._engine.book(manager)
         for number, ticket in book.tickets.items():
             task = manager._task_table.get(number)
             if not ticket.recorded and task is not None and self.is_back(task):
-                self.record(task, ticket, book)
+                self.note_back(task, ticket, book)
 
     def abandon(self, manager: Any) -> None:
         """Record the tasks that will not come back any more: the kernel ends."""
@@ -180,7 +195,7 @@ class Stream(ABC):
             return False
         ticket = book.tickets.pop(number, None)
         if ticket is not None and not ticket.recorded:
-            self.record(task, ticket, book)
+            self.note_back(task, ticket, book)
         if ticket is not None and ticket.spec.kind == "python":
             ran = ticket.unfit is None and ticket.ran
             book.probe.note(self.address(task), ticket.unfit, good=ran)
@@ -228,7 +243,7 @@ class Stream(ABC):
     def _stats(self, original: Method) -> Method:
         def stats(manager: Any) -> Any:
             found, book = original(manager), self._engine.book(manager)
-            found.tasks_submitted += len(book.hits) + book.served
+            found.tasks_submitted += len(book.hits) + book.served + book.withdrawn
             found.tasks_with_results += len(book.hits)
             found.tasks_done += book.served
             found.tasks_cancelled += book.cancelled

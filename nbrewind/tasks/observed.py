@@ -56,7 +56,8 @@ class Seen:
 class Report:
     """What came back from a worker, before it is compared with what is seen from here.
 
-    `complete` tells whether the function ended while it was watched.
+    `complete` tells whether the function ended while it was watched, `raised` whether it ended with an exception
+    that the engine takes for a result, and `shown` how many bytes the engine's program printed after it.
     """
 
     reads: Mapping[str, Any] = field(factory=dict)
@@ -66,14 +67,16 @@ class Report:
     environment: Mapping[str, Any] = field(factory=dict)
     trouble: Trouble | None = None
     complete: bool = False
+    raised: bool = False
+    shown: int = 0
 
 
 @cache
-def script(*, serialize: bool, futures: bool) -> str:
+def script(*, serialize: bool = True, futures: bool = False, shown: bool = False) -> str:
     """Return the text of the program that runs a function on a worker."""
     source = bare(Path(remote.__file__).read_text(encoding="utf-8"))
     known = {place: (call.path, call.use, call.mode) for place, call in WATCHED.items()}
-    return f"{source}\n\nCALLS.update({known!r})\nmain(sys.argv[1:], {serialize}, {futures})\n"
+    return f"{source}\n\nCALLS.update({known!r})\nmain(sys.argv[1:], {serialize}, {futures}, {shown})\n"
 
 
 def parse(data: bytes) -> Report:
@@ -89,6 +92,8 @@ def parse(data: bytes) -> Report:
         **{name: part if isinstance(part, dict) else {} for name, part in parts.items()},
         trouble=trouble_in(found),
         complete=isinstance(found.get("reads"), dict),
+        raised=bool(found.get("raised")),
+        shown=int(found.get("shown") or 0),
     )
 
 

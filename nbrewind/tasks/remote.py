@@ -578,8 +578,17 @@ def load(paths: list[str], report: Report) -> Any:
     return function, args, kwargs
 
 
-def main(argv: list[str], serialize: bool, futures: bool) -> None:
-    """Do what the engine's wrapper does."""
+def show(result: Any) -> int:
+    """Print a result; return how many bytes that took."""
+    data = (str(result) + "\n").encode(sys.stdout.encoding or "utf-8", "backslashreplace")
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.flush()
+    return len(data)
+
+
+def main(argv: list[str], serialize: bool, futures: bool, shown: bool = False) -> None:
+    """Do what the engine's wrapper does: Work Queue's prints the result, and an exception is one."""
     output_file = argv[2]
     report = Report("s_" + output_file[2:])
     function, args, kwargs = load(argv, report)
@@ -607,6 +616,9 @@ def main(argv: list[str], serialize: bool, futures: bool) -> None:
                 file.write(result)
         if isinstance(error, ImportError):
             report.trouble("run", error)
+        if shown:
+            report.found["raised"] = error is not None
+            report.found["shown"] = show(result)
         report.finish(watch)
-    if error is not None:
+    if error is not None and not shown:
         raise error

@@ -113,7 +113,6 @@ class ManagerBook(books.ManagerBook):
 
     shift: int = 0
     engine_ids: dict[int, int] = field(default_factory=dict)
-    making: dict[str, Any] = field(default_factory=dict)
     functions: dict[Any, Any] = field(default_factory=dict)
     programs: dict[Any, Any] = field(default_factory=dict)
     attempts: Attempts | None = None

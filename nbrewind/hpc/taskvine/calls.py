@@ -97,14 +97,6 @@ class Calls:
         return tuple(plain), tuple(inputs)
 
 
-def call_name(call: Call) -> str:
-    """Name what is called, for people."""
-    function = call.function
-    while hasattr(function, "func") and not hasattr(function, "__qualname__"):
-        function = function.func
-    return str(getattr(function, "__qualname__", type(function).__qualname__))
-
-
 def complaint(path: str) -> str:
     """Return why the function of a library did not return, from its pickled answer; nothing when it did."""
     with open(path, "rb") as file:

@@ -7,15 +7,14 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+from nbrewind.hpc.names import call_name, command_name
 from nbrewind.hpc.taskvine.books import ManagerBook, Mount, file_book, task_book
-from nbrewind.hpc.taskvine.calls import Calls, call_name, library_parts
+from nbrewind.hpc.taskvine.calls import Calls, library_parts
 from nbrewind.hpc.taskvine.dask import is_vertex, vertex
 from nbrewind.record.model import Digest
 from nbrewind.tasks.content import Contents
 from nbrewind.tasks.spec import Input, Output, Spec
 from nbrewind.tasks.urls import look_at
-
-_NAME = 80
 
 
 class Describer:
@@ -57,7 +56,7 @@ class Describer:
             strange = strange or "its function is gone: it was submitted before"
         return Spec(
             kind=kind,
-            name=call_name(call) if call and call.function else " ".join(command.split())[:_NAME],
+            name=call_name(call) if call and call.function else command_name(command),
             command=command,
             call=call,
             inputs=(*(self.input(mount.file, mount.remote, book) for mount in mounts), *taken),

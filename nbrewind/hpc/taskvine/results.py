@@ -9,35 +9,18 @@ from types import ModuleType
 from typing import Any
 
 from nbrewind.hpc.books import NAME
+from nbrewind.hpc.resources import ALWAYS, BOXES, MONITORED, note
 from nbrewind.hpc.session import Session
 from nbrewind.hpc.taskvine.attempts import Attempts
 from nbrewind.hpc.taskvine.books import (
     FileBook,
     ManagerBook,
     file_book,
-    manager_book,
     task_book,
 )
 from nbrewind.hpc.taskvine.calls import Calls, complaint
 from nbrewind.hpc.tickets import Hit, Returned, Ticket
 
-_BOXES = ("cores", "gpus", "memory", "disk")
-_ALWAYS = (*_BOXES, "wall_time", "start", "end")
-_MONITORED = (
-    "cpu_time",
-    "cores_avg",
-    "virtual_memory",
-    "swap_memory",
-    "bandwidth",
-    "bytes_read",
-    "bytes_written",
-    "bytes_received",
-    "bytes_sent",
-    "total_files",
-    "total_processes",
-    "max_concurrent_processes",
-)
-"""Measured by the resource monitor alone, all or none."""
 _METRICS = (
     "time_when_submitted",
     "time_when_done",
@@ -92,13 +75,8 @@ class Results:
 
     def expect(self, manager: Any, task: Any, ticket: Ticket) -> None:
         """Note which files a task that now runs will make."""
-        making = manager_book(manager).making
         for mount in task_book(task).outputs:
             self._produced(mount.file, task, mount.remote, ticket.digest).pending = True
-        for output in ticket.spec.outputs:
-            if output.kind == "file":
-                self._session.contest(ticket, making.get(output.path), output.path)
-                making[output.path] = ticket
         made = task.__dict__.get("_output_file")
         if made is not None:
             self._produced(made, task, "output", ticket.digest).pending = True
@@ -170,21 +148,18 @@ class Results:
             mine = file_book(output_file)
             mine.pending, mine.made = False, run.output
             mine.key = mine.key if run.status == "done" else ""
-        for output in ticket.spec.outputs:
-            if manager.making.get(output.path) is ticket:
-                del manager.making[output.path]
 
     def _returned(self, task: Any, ticket: Ticket, manager: ManagerBook) -> Returned:
         pointer, metric = task._task, self._cvine.vine_task_get_metric
         resources = {f"metric.{name}": float(metric(pointer, name)) for name in _METRICS}
         measured = self._cvine.vine_task_get_resources(pointer, "measured")
-        _note(resources, "measured", measured, _ALWAYS)
+        note(resources, "measured", measured, ALWAYS)
         if measured is not None and measured.cpu_time >= 0:
-            _note(resources, "measured", measured, _MONITORED)
+            note(resources, "measured", measured, MONITORED)
         if measured is not None and measured.limits_exceeded is not None:
-            _note(resources, "limits", measured.limits_exceeded, _BOXES)
+            note(resources, "limits", measured.limits_exceeded, BOXES)
         for group in ("allocated", "requested"):
-            _note(resources, group, self._cvine.vine_task_get_resources(pointer, group), _BOXES)
+            note(resources, group, self._cvine.vine_task_get_resources(pointer, group), BOXES)
         result, output, stdout = task.result, self._output(task), task.std_output or ""
         if output and self._calls.is_library_call(task) and (reason := complaint(output)):
             result, stdout = "exception", stdout + reason
@@ -263,10 +238,3 @@ def _workers(manager: Any) -> list[dict[str, Any]]:
         return list(manager.status("workers"))
     except ValueError:
         return []
-
-
-def _note(resources: dict[str, float], group: str, found: Any, names: tuple[str, ...]) -> None:
-    for name in names if found is not None else ():
-        value = getattr(found, name)
-        if value >= 0:
-            resources[f"{group}.{name}"] = float(value)

@@ -11,6 +11,7 @@ import cloudpickle
 
 from nbrewind.hpc.books import Served, served
 from nbrewind.hpc.patching import Method, Patches
+from nbrewind.hpc.resources import fill
 from nbrewind.hpc.taskvine.books import task_book
 
 
@@ -127,8 +128,5 @@ def _resources(it: Served, prefix: str) -> Any:
         return None
     if prefix not in it.summaries:
         summary = it.summaries[prefix] = rmsummary_create(-1)
-        for key, value in it.hit.run.resources.items():
-            group, _, name = key.partition(".")
-            if group == prefix:
-                setattr(summary, name, value)
+        fill(summary, it.hit.run.resources, prefix)
     return it.summaries[prefix]
