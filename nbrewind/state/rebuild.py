@@ -8,9 +8,11 @@ puts the methods of a `Builder` in their place, which knows the namespace.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import marshal
+import sys
 import types
 import typing
 from typing import Any, NoReturn
@@ -173,3 +175,13 @@ def memory(
 def dict_view(mapping: dict[Any, Any], kind: str) -> Any:
     """``keys``, ``values`` or ``items`` of a dictionary."""
     return getattr(mapping, kind)()
+
+
+def module(name: str, parts: tuple[str, ...]) -> types.ModuleType:
+    """Import a module, and of a package the parts that had been imported; a part that is gone is left to who needs it."""
+    found = importlib.import_module(name)
+    for part in parts:
+        if f"{name}.{part}" not in sys.modules:
+            with contextlib.suppress(Exception):
+                importlib.import_module(f"{name}.{part}")
+    return found

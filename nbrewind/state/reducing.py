@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import gc
-import importlib
 import marshal
+import sys
 import types
 import typing
 from collections.abc import Callable
@@ -59,6 +59,13 @@ def refusing(why: str) -> Callable[[Any], Reduced]:
     return refuse
 
 
+def _public_parts(package: str) -> tuple[str, ...]:
+    """Modules of a package that were imported, by their names in it: `import PIL.Image` is seen through `PIL`."""
+    start = f"{package}."
+    inside = [name[len(start) :] for name in list(sys.modules) if name.startswith(start)]
+    return tuple(sorted(name for name in inside if not name.startswith("_") and "._" not in name))
+
+
 BY_NAME_OR_PARTS: dict[Any, Callable[[Any], Reduced]] = {
     typing.NewType: lambda value: (rebuild.new_type, (value.__name__, value.__supertype__, value.__module__)),
     typing.TypeVar: _type_variable,
@@ -70,7 +77,7 @@ BY_NAME_OR_PARTS: dict[Any, Callable[[Any], Reduced]] = {
 REDUCERS: dict[type, Callable[[Any], Reduced]] = {
     types.MethodType: _reduce_method,
     types.BuiltinFunctionType: _reduce_method,
-    types.ModuleType: lambda value: (importlib.import_module, (value.__name__,)),
+    types.ModuleType: lambda value: (rebuild.module, (value.__name__, _public_parts(value.__name__))),
     types.CodeType: lambda value: (rebuild.code, (marshal.dumps(value),)),
     memoryview: lambda value: (rebuild.memory, (value.obj, *memory_place(value))),
     types.MappingProxyType: lambda value: (types.MappingProxyType, (gc.get_referents(value)[0],)),

@@ -556,3 +556,13 @@ def test_files_listed_by_a_child(lab):
     (lab.folder / "e.txt").write_text("")
     lab.edit()
     assert lab.repeat().outputs == lab.clean()
+
+
+def test_parts_of_a_package_that_were_imported(lab):
+    audited(
+        lab,
+        a="import wsgiref\nfrom wsgiref import headers",
+        b="import email.mime.audio",
+        c="print(wsgiref.headers.Headers([]).items(), email.mime.audio.__name__)",
+    )
+    check(lab, ["c"], c="print(wsgiref.headers.Headers([]).keys(), email.mime.audio.__name__)")
