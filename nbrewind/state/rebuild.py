@@ -178,7 +178,7 @@ def dict_view(mapping: dict[Any, Any], kind: str) -> Any:
 
 
 def module(name: str, parts: tuple[str, ...]) -> types.ModuleType:
-    """Import a module, and of a package the parts that had been imported; a part that is gone is left to who needs it."""
+    """Import a module, and of a package the parts that had been imported, as far as they are still there."""
     found = importlib.import_module(name)
     for part in parts:
         if f"{name}.{part}" not in sys.modules:
