@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 import kernel
-from sites import SITES, Host, Site, hosts_file, slurm_conf
+from sites import SITES, Host, Site, hosts_file, site_file, slurm_conf
 
 BOX = Path("/box")
 PROGRAMS = Path(__file__).parent
@@ -72,6 +72,8 @@ def make_folders(site: Site) -> None:
     (etc / "slurm").mkdir(exist_ok=True)
     replace(etc / "slurm" / "slurm.conf", slurm_conf(site, disk=disk_size(base)))
     replace(etc / "slurm" / "cgroup.conf", "CgroupPlugin=disabled\n")
+    (etc / "nbrewind" / "site-configs").mkdir(parents=True, exist_ok=True)
+    replace(etc / "nbrewind" / "site-configs" / f"{site.name}.toml", site_file(site))
     for path in etc.rglob("*"):
         os.chown(path, kernel.HOST_ROOT, kernel.HOST_ROOT, follow_symlinks=False)
     (base / "munge.key").write_bytes(secrets.token_bytes(128))

@@ -90,3 +90,38 @@ def slurm_conf(site: Site, disk: int) -> str:
         f"PartitionName=debug Nodes={site.compute[0].name} DefaultTime=0:10:00 MaxTime=0:30:00",
     ]
     return "\n".join(lines) + "\n"
+
+
+def site_file(site: Site) -> str:
+    """Return the site file by which nbrewind knows a site: what its facility would write."""
+    lines = [
+        "[site]",
+        f'description = "site {site.name} of the cluster in a box"',
+        "verified = true",
+        "",
+        "[scheduler]",
+        'type = "slurm"',
+        'walltime = "0:30:00"',
+        "",
+        "[[scheduler.queues]]",
+        'name = "main"',
+        'max_walltime = "24:00:00"',
+        f"max_cores = {site.cpus}",
+        f'max_memory = "{site.memory} MB"',
+        "",
+        "[workers]",
+        "cores = 1",
+        'memory = "400 MB"',
+        'disk = "500 MB"',
+        f"max = {site.nodes * site.cpus}",
+        "",
+        "[network]",
+        'interface = "eth0"',
+        "",
+        "[environment]",
+        'path = ["auto"]',
+        "",
+        "[paths]",
+        'scratch = "$HOME/nbrewind-scratch"',
+    ]
+    return "\n".join(lines) + "\n"

@@ -11,9 +11,9 @@ import secrets
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from attrs import evolve
@@ -25,14 +25,15 @@ from nbrewind.batch.plan import Engine, Intent, Plan
 from nbrewind.batch.watching import Crew as Status
 from nbrewind.errors import SiteUnusable
 
-POLL = 10.0
-"""Seconds between two questions to a scheduler, however many jobs there are."""
-
 ANSWER = 15.0
-"""Seconds that a scheduler's command gets to answer."""
+"""Seconds that a submit command gets to answer before that is told."""
 
 LOOK = 1.0
 """Seconds between two looks at the logs."""
+
+_UNKNOWN_JOB = ("nvalid job id", "nknown Job", "Job has finished")
+_LEFT: list[subprocess.Popen[bytes]] = []
+"""Guardians that still clean up."""
 
 SETTLE = 35.0
 """Seconds after which the factory alone decides how many workers there are."""
@@ -69,9 +70,9 @@ class SiteCrew:
         self.plan: Plan | None = None
         self._password, self._beside, self._engine, self._environment = password, beside, engine, environment
         self._guardian: subprocess.Popen[bytes] | None = None
-        self._watcher: threading.Thread | None = None
-        self._ended = threading.Event()
         self._status = Status()
+        self._looked = self._hanging_since = 0.0
+        self._asks = True
         self._started = 0.0
         self._config: dict[str, object] = {}
         self._wanted = site
@@ -89,23 +90,10 @@ class SiteCrew:
         SiteUnusable
             The programs are not here, or the site does not take such workers.
         """
-        base = scratch(self.site, self._beside, self._environment)
-        programs = find_programs(self._engine, self.site, self._environment)
-        sweep(base)
-        name = f"nbw-{secrets.token_hex(4)}"
-        folder = base / name
-        self._wanted = plan.fitted(self.site, intent)
-        password = str(folder / "password") if self._password else ""
-        self.plan = plan.make(
-            self._wanted,
-            evolve(self.contact, password=password),
-            folder,
-            name,
-            engine=self._engine,
-            programs=programs,
-            environment=self._environment,
-        )
+        self.plan = self.examine(intent)
+        sweep(self.plan.folder.parent)
         self._write(self.plan, waiting)
+        folder = self.plan.folder
         self._guardian = subprocess.Popen(
             [sys.executable, "-I", guardian.__file__, str(folder)],
             stdin=subprocess.PIPE,
@@ -115,9 +103,29 @@ class SiteCrew:
             env={**self.plan.environment},
         )
         self._started = time.monotonic()
-        self._watcher = threading.Thread(target=self._watch, name="nbrewind workers", daemon=True)
-        self._watcher.start()
         return self.plan
+
+    def examine(self, intent: Intent) -> Plan:
+        """Return what would be started, and start nothing.
+
+        Raises
+        ------
+        SiteUnusable
+            As `start`, but for what only trying tells.
+        """
+        programs = find_programs(self._engine, self.site, self._environment)
+        name = f"nbw-{secrets.token_hex(4)}"
+        folder = scratch(self.site, self._beside, self._environment) / name
+        self._wanted = plan.fitted(self.site, intent)
+        return plan.make(
+            self._wanted,
+            evolve(self.contact, password=str(folder / "password") if self._password else ""),
+            folder,
+            name,
+            engine=self._engine,
+            programs=programs,
+            environment=self._environment,
+        )
 
     def _write(self, made: Plan, waiting: int) -> None:
         folder = made.folder
@@ -132,8 +140,9 @@ class SiteCrew:
             script = folder / worker_script.NAME
             script.write_text(made.script)
             script.chmod(0o755)
-            cancel = schedulers.SCHEDULERS[self.site.scheduler.type].cancel
-            body = {"command": made.command, "environment": made.environment, "cancel": cancel}
+            kind = self.site.scheduler.type
+            body: dict[str, object] = {"command": made.command, "environment": made.environment}
+            body |= {"cancel": schedulers.SCHEDULERS[kind].cancel, "ask": schedulers.question(kind)}
             (folder / "guardian.json").write_text(json.dumps(body))
             self._configure({**made.config, "min-workers": plan.config(self._wanted, waiting)["min-workers"]})
         except OSError as error:
@@ -168,6 +177,10 @@ class SiteCrew:
 
     def status(self, connected: int) -> Status:
         """Return how the workers are doing, as last seen; `connected` is the manager's count of them."""
+        if self.plan is not None and self.running:
+            if not connected:
+                self._look(self.plan)
+            self._tell_guardian(ask=not connected)
         return evolve(self._status, connected=connected)
 
     def tail(self) -> str:
@@ -179,38 +192,40 @@ class SiteCrew:
 
     def stop(self) -> None:
         """Stop the workers; their jobs are cancelled, also when this process ends meanwhile."""
-        self._ended.set()
         process, self._guardian = self._guardian, None
         if process is not None and process.stdin is not None:
             process.stdin.close()
-            # reaped when it is done, without anybody waiting for schedulers
-            threading.Thread(target=process.wait, name="nbrewind workers end", daemon=True).start()
+            # reaped some time, without anybody waiting for schedulers
+            _LEFT[:] = [each for each in (*_LEFT, process) if each.poll() is None]
 
-    def _watch(self) -> None:
-        """Look at the logs often, and ask the scheduler seldom; in a thread of its own, as it may hang."""
-        asked = time.monotonic() - POLL + 2 * LOOK
-        hanging_since = 0.0
-        while not self._ended.wait(LOOK):
-            made = self.plan
-            if made is None:
-                continue
-            batch, out = _read(made.folder / "batch.log"), _read(made.folder / "factory.log")
-            refused, times = watching.rejections(out)
-            submitted = tuple(guardian.jobs_of(batch))
-            hanging = watching.unanswered(batch)
-            hanging_since = (hanging_since or time.monotonic()) if hanging else 0.0
-            trouble = self._trouble(made)
-            if hanging and time.monotonic() - hanging_since > ANSWER:
-                trouble = (
-                    *trouble,
-                    f"{hanging.split()[0]} has not answered for {time.monotonic() - hanging_since:.0f} s",
-                )
-            jobs = self._status.jobs
-            if submitted and not self._status.connected and time.monotonic() - asked >= POLL:
-                asked = time.monotonic()
-                jobs, complaint = ask(self.site, submitted, made.environment)
-                trouble = (*trouble, *complaint)
-            self._status = Status(submitted, jobs, 0, refused, times, trouble)
+    def _look(self, made: Plan) -> None:
+        """Read what the factory and the scheduler said, at most once a second."""
+        now = time.monotonic()
+        if now - self._looked < LOOK:
+            return
+        self._looked = now
+        batch, out = _read(made.folder / "batch.log"), _read(made.folder / "factory.log")
+        refused, times = watching.rejections(out)
+        trouble = self._trouble(made)
+        hanging = watching.unanswered(batch)
+        self._hanging_since = (self._hanging_since or now) if hanging else 0.0
+        if hanging and now - self._hanging_since > ANSWER:
+            trouble = (
+                *trouble,
+                f"{hanging.split()[0]} has not answered for {now - self._hanging_since:.0f} s",
+            )
+        submitted = tuple(guardian.jobs_of(batch))
+        jobs, complaint = understand(self.site, submitted, _read(made.folder / "answer.json"))
+        self._status = Status(submitted, jobs, 0, refused, times, (*trouble, *complaint))
+
+    def _tell_guardian(self, ask: bool) -> None:
+        """Let the guardian ask the scheduler about jobs, or leave it in peace."""
+        process = self._guardian
+        if ask != self._asks and process is not None and process.stdin is not None:
+            self._asks = ask
+            with suppress(OSError):
+                process.stdin.write(b"a" if ask else b"q")
+                process.stdin.flush()
 
     def _trouble(self, made: Plan) -> tuple[str, ...]:
         process = self._guardian
@@ -227,39 +242,24 @@ class SiteCrew:
         return ()
 
 
-def ask(
-    site: Site, jobs: tuple[str, ...], environment: Mapping[str, str]
+def understand(
+    site: Site, jobs: tuple[str, ...], answer: str
 ) -> tuple[tuple[schedulers.Job, ...], tuple[str, ...]]:
-    """Ask the scheduler of some jobs, once; return what it says of them, and what it complains of."""
-    kind = site.scheduler.type
-    if kind == "local":
-        return (), ()
-    command = schedulers.status_command(kind, jobs)
+    """Return what the scheduler says of jobs, and what is wrong with its answer, from the guardian's note of it."""
     try:
-        done = subprocess.run(
-            command,
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=ANSWER,
-        )
-    except subprocess.TimeoutExpired:
-        return (), (f"{command[0]} has not answered for {ANSWER:.0f} s",)
-    except OSError as error:
-        return (), (f"{command[0]}: {error.strerror}",)
+        about = json.loads(answer or "{}")
+    except ValueError:
+        return (), ()
+    program = schedulers.SCHEDULERS[site.scheduler.type].status[:1]
+    if about.get("late"):
+        return (), (f"{program[0]} has not answered for {about['late']:.0f} s",)
     known = {each.split(".")[0] for each in jobs}
-    found = tuple(
-        job for job in schedulers.SCHEDULERS[kind].parse(done.stdout) if job.id.split(".")[0] in known
-    )
-    if (
-        not found
-        and done.returncode
-        and "nvalid job id" not in done.stderr
-        and "nknown Job" not in done.stderr
-    ):
-        return (), tuple(f"{command[0]}: {line}" for line in done.stderr.strip().splitlines()[-1:])
-    return found, ()
+    parse = schedulers.SCHEDULERS[site.scheduler.type].parse
+    found = tuple(job for job in parse(about.get("out", "")) if job.id.split(".")[0] in known)
+    complaint = about.get("err", "").strip()
+    if found or not about.get("status") or any(each in complaint for each in _UNKNOWN_JOB):
+        return found, ()
+    return (), tuple(f"{program[0]}: {line}" for line in complaint.splitlines()[-1:])
 
 
 def find_programs(engine: Engine, site: Site, environment: Mapping[str, str]) -> dict[str, str]:

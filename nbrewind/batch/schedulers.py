@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Literal
 
 from attrs import Factory, field, frozen
@@ -57,7 +57,8 @@ class Scheduler:
     cancel
         The command that ends jobs; their numbers follow.
     status
-        The command that tells of jobs by number; `join` says how the numbers are written behind it.
+        The command that tells of jobs; ``{jobs}`` stands for their numbers, with `join` between them, or without it
+        each an argument of its own. One call tells of all.
     parse
         What reads its answer.
     variables
@@ -68,7 +69,7 @@ class Scheduler:
     commands: tuple[str, ...] = ()
     cancel: tuple[str, ...] = ()
     status: tuple[str, ...] = ()
-    join: str = " "
+    join: str = ""
     parse: Parser = field(default=lambda _: [])
     variables: tuple[str, ...] = ()
 
@@ -300,11 +301,13 @@ def condor(text: str) -> list[Job]:
     return found
 
 
+_CONDOR_FORMAT: tuple[str, ...] = ("-format", "%d|", "ClusterId", "-format", "%d|", "JobStatus")
+_CONDOR_FORMAT += ("-format", "%v|", "HoldReason", "-format", "%v\n", "RemoteHost")
 _PBS = Scheduler(
     submit="qsub",
     commands=("qsub", "qstat", "qdel"),
     cancel=("qdel",),
-    status=("qstat", "-f"),
+    status=("qstat", "-f", "{jobs}"),
     parse=pbs,
     variables=("PBS_CONF_FILE", "PBS_EXEC", "PBS_HOME", "PBS_SERVER", "PBS_DEFAULT", "PBS_PRIMARY"),
 )
@@ -314,7 +317,7 @@ SCHEDULERS: dict[Kind, Scheduler] = {
         submit="sbatch",
         commands=("sbatch", "squeue", "scancel", "sinfo"),
         cancel=("scancel",),
-        status=("squeue", "--noheader", "--states=all", "--format=%i|%T|%r|%S|%N", "--jobs"),
+        status=("squeue", "--noheader", "--states=all", "--format=%i|%T|%r|%S|%N", "--jobs={jobs}"),
         join=",",
         parse=slurm,
         variables=("SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_CLUSTERS"),
@@ -333,7 +336,7 @@ SCHEDULERS: dict[Kind, Scheduler] = {
         submit="condor_submit",
         commands=("condor_submit", "condor_q", "condor_rm"),
         cancel=("condor_rm",),
-        status=("condor_q", "-autoformat:,", "ClusterId", "JobStatus", "HoldReason", "RemoteHost"),
+        status=("condor_q", "{jobs}", *_CONDOR_FORMAT),
         parse=condor,
         variables=(
             "CONDOR_CONFIG",
@@ -347,13 +350,7 @@ SCHEDULERS: dict[Kind, Scheduler] = {
 """All batch systems, by the `type` of site files."""
 
 
-def status_command(kind: Kind, jobs: Sequence[str]) -> list[str]:
-    """Return the command that tells of some jobs; one call, however many there are."""
+def question(kind: Kind) -> dict[str, object] | None:
+    """Return the question about jobs, as JSON takes it; `None`: there is nobody to ask."""
     scheduler = SCHEDULERS[kind]
-    if kind == "condor":
-        shown = ["-format", "%d|", "ClusterId", "-format", "%d|", "JobStatus"]
-        shown += ["-format", "%v|", "HoldReason", "-format", "%v\n", "RemoteHost"]
-        return ["condor_q", *jobs, *shown]
-    if kind == "uge":
-        return ["qstat"]
-    return [*scheduler.status, *([scheduler.join.join(jobs)] if scheduler.join == "," else jobs)]
+    return {"command": scheduler.status, "join": scheduler.join} if scheduler.status else None

@@ -234,7 +234,7 @@ class FilesWatch:
 
     def _on_listing(self, args: tuple[Any, ...]) -> None:
         folder = args[0] if args[0] is not None else "."
-        if isinstance(folder, int):
+        if isinstance(folder, int) or _own_doing():
             return
         name = os.path.realpath(os.fsdecode(folder))
         if self._paths.is_data(name) or name == self._paths.base:
@@ -251,6 +251,8 @@ class FilesWatch:
         if program in _ENGINE_PROGRAMS or any(
             os.path.basename(str(word)) in _ENGINE_PROGRAMS for word in words[:2]
         ):
+            return
+        if _own_doing("nbrewind.batch.", "nbrewind.hpc.sites"):
             return
         self._seen.children = True
         if any(_LISTING_COMMAND.search(os.fsdecode(word)) for word in _words(args)):
@@ -305,15 +307,18 @@ def _words(args: tuple[Any, ...]) -> Iterator[str | bytes]:
             yield from (word for word in argument if isinstance(word, (str, bytes)))
 
 
-def _own_doing() -> bool:
-    """Whether nbrewind itself opens a file on behalf of the cell, as when it records a task's output."""
+def _own_doing(*parts: str) -> bool:
+    """Whether nbrewind itself opens a file on behalf of the cell, as when it records a task's output.
+
+    With `parts`, whether one of these modules of its does.
+    """
     frame = sys._getframe(2)
     while frame is not None:
         name = str(frame.f_globals.get("__name__", ""))
         if name == "__main__":
             return False
         if name.startswith("nbrewind.") and not name.startswith("nbrewind.cells"):
-            return not name.startswith("nbrewind.kernels")
+            return name.startswith(parts) if parts else not name.startswith("nbrewind.kernels")
         frame = frame.f_back  # type: ignore[assignment]
     return False
 

@@ -4,4 +4,23 @@ from __future__ import annotations
 
 import click
 
-site_option = click.option("--site", default="", metavar="NAME", help="The site whose workers run tasks.")
+
+def _known(_: click.Context, __: click.Parameter, value: str) -> str:
+    """Read the site's file before anything runs, and name it so that a kernel in another folder finds it."""
+    if not value:
+        return value
+    from nbrewind.batch import search
+
+    found = search.find(value)
+    search.load(value)
+    return str(found.path) if found.origin == "file" else value
+
+
+site_option = click.option(
+    "--site",
+    default="",
+    envvar="NBREWIND_SITE",
+    metavar="NAME|FILE",
+    callback=_known,
+    help="The site whose workers run tasks; see `nbrewind site list`.  [default: as the notebook says]",
+)

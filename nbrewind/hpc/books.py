@@ -11,6 +11,7 @@ from typing import Any
 
 from nbrewind.hpc.fitness import Probe
 from nbrewind.hpc.pace import Estimate
+from nbrewind.hpc.sites import SiteWorkers
 from nbrewind.hpc.tickets import Hit, Ticket
 
 NAME = "_nbrewind"
@@ -36,7 +37,7 @@ class ManagerBook:
     `extras` are served tasks that run again for the sake of their temporary files, by the engine's number. `making`
     are the files that tasks which are out will write. `withdrawn` counts served tasks that left the stream because
     they were cancelled. `machines` are workers, by address; `late` are tasks that came back when the user had to be
-    told something. `closed` says why the manager can no longer be used.
+    told something. `closed` says why the manager can no longer be used. `workers` are those that the site gives it.
     """
 
     port: int = 0
@@ -60,6 +61,7 @@ class ManagerBook:
     machines: dict[str, dict[str, Any]] = field(default_factory=dict)
     late: list[Any] = field(default_factory=list)
     closed: str = ""
+    workers: SiteWorkers | None = None
 
 
 def served(task: Any) -> Served | None:

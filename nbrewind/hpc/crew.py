@@ -8,11 +8,12 @@ import weakref
 from contextlib import suppress
 from typing import Any
 
-from nbrewind.errors import WorkersMissing, WorkersUnfit
+from nbrewind.errors import NbrewindError, WorkersMissing, WorkersUnfit
 from nbrewind.hpc.books import NAME, ManagerBook
 from nbrewind.hpc.engine import Engine
 from nbrewind.hpc.factories import FactoryBook, describe_factory, factory_book, serves
 from nbrewind.hpc.patching import Method, Patches
+from nbrewind.hpc.places import Places
 from nbrewind.hpc.session import Session
 from nbrewind.tasks.tally import Tally
 
@@ -27,6 +28,7 @@ class Crew:
     def __init__(self, patches: Patches, engine: Engine, session: Session) -> None:
         factory = engine.factory
         self._engine, self._session = engine, session
+        self.places = Places(patches, engine, session)
         self._factories: weakref.WeakSet[Any] = weakref.WeakSet()
         self._managers: weakref.WeakSet[Any] = weakref.WeakSet()
         self._start: Method = factory.start
@@ -49,25 +51,46 @@ class Crew:
             self._start(factory)
             return factory
         book.wanted = True
-        if any(self._engine.book(manager).tickets for manager in self._served_by(factory)):
-            self._start_now(factory)
+        for manager in self._served_by(factory):
+            if self._engine.book(manager).tickets and factory._factory_proc is None:
+                self._start_for(factory, manager)
         return factory
 
     def stop(self, factory: Any) -> Any:
         """Stop a factory, or forget that it was wanted."""
         book = factory_book(factory)
         held_back, book.wanted = book.wanted and factory._factory_proc is None, False
+        if self.places.site is not None:
+            others = [each for each in list(self._factories) if factory_book(each).wanted]
+            served = {id(manager) for each in others for manager in self._served_by(each)}
+            self.places.stopped([each for each in self._served_by(factory) if id(each) not in served])
         return None if held_back else self._stop(factory)
 
     def needed(self, manager: Any) -> None:
         """Start the factories that were to serve a manager: one of its tasks must run."""
+        if self.places.site is not None:
+            self.places.needed(manager, self.serving(manager))
+            return
         for factory in list(self._factories):
             if self._held_back(factory, manager):
                 self._start_now(factory)
 
+    def begin(self, manager: Any) -> None:
+        """Start the site's workers that are needed by now: nothing more is submitted for a moment."""
+        if self.places.site is not None:
+            self.places.begin(manager)
+            self.places.watch(manager, self._stats(manager).workers_connected, self.serving(manager))
+
+    def begin_quietly(self, manager: Any) -> None:
+        """As `begin`, when the cell is over: what goes wrong is raised to the next that waits."""
+        with suppress(NbrewindError):
+            self.places.begin(manager)
+
     def _held_back(self, factory: Any, manager: Any) -> bool:
         """Whether a factory was started by the user for this manager, and not by us."""
         wanted = factory_book(factory).wanted and factory._factory_proc is None
+        if self.places.site is not None and self.places.started(manager):
+            return False
         return wanted and manager in self._served_by(factory)
 
     def busy(self, manager: Any, book: ManagerBook) -> bool:
@@ -83,7 +106,7 @@ class Crew:
             return False
         for factory in held_back:
             with suppress(OSError):
-                self._start_now(factory)
+                self._start_for(factory, manager)
         return True
 
     def managers(self) -> list[Any]:
@@ -99,6 +122,7 @@ class Crew:
         for factory in list(self._factories):
             if factory._factory_proc is not None:
                 self._stop(factory)
+        self.places.stop_all()
 
     def watch(self, manager: Any, book: ManagerBook) -> None:
         """Tell the user, sparingly, that tasks wait and no worker is there.
@@ -108,7 +132,10 @@ class Crew:
         WorkersMissing
             None came within the deadline that the user set.
         """
-        if not book.tickets or self._stats(manager).workers_connected > 0:
+        connected = self._stats(manager).workers_connected
+        if self.places.site is not None:
+            self.places.watch(manager, connected, self.serving(manager))
+        if not book.tickets or connected > 0:
             book.waiting_since, book.told_at = (time.monotonic() if book.tickets else 0.0), 0.0
             return
         waited = time.monotonic() - (book.waiting_since or time.monotonic())
@@ -169,11 +196,20 @@ class Crew:
             f"{count} task{'s wait' if count > 1 else ' waits'} at the manager on port {manager.port}, and "
             f"no worker has come for {waited:.0f} s"
         ]
+        if book.workers is not None:
+            return "\n".join([*lines, book.workers.describe(0)])
         factories = self.serving(manager)
         lines += [describe_factory(factory) for factory in factories]
         if not factories:
             lines.append(f"  start one with: {self._engine.worker} {os.uname().nodename} {manager.port}")
         return "\n".join(lines)
+
+    def _start_for(self, factory: Any, manager: Any) -> None:
+        if self.places.site is not None:
+            self.places.needed(manager, self.serving(manager))
+            self.places.begin(manager)
+        else:
+            self._start_now(factory)
 
     def _served_by(self, factory: Any) -> list[Any]:
         """The managers that a factory names; all of them where that cannot be told."""

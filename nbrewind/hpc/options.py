@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from attrs import frozen
 
+from nbrewind.batch.model import Site
 from nbrewind.tasks.environments import Policy
 
 
@@ -22,9 +25,15 @@ class EngineOptions:
         runs.
     environments
         How like the environment must be that a task ran in, for its result to be reused.
+    site
+        Where workers are started, whatever the notebook says of schedulers; `None`: as the notebook says.
+    beside
+        The folder in which workers are started where the site names none.
     """
 
     worker_timeout: float = 120.0
     worker_deadline: float | None = None
     observe: bool = True
     environments: Policy = "compatible"
+    site: Site | None = None
+    beside: Path = Path()

@@ -45,7 +45,7 @@ class Ports:
                 self._make_way(asked)
             self._engine.book(manager).cell = self._session.journal.cell_id()
             try:
-                original(manager, port, *args, **kwargs)
+                self._crew.places.make(original, manager, port, args, kwargs)
             except Exception as error:
                 if "on port" in str(error):
                     error.add_note(_PORT)

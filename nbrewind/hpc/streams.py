@@ -106,6 +106,7 @@ class Stream(ABC):
         end = None if timeout == self.forever or timeout < 0 else time.monotonic() + timeout
         if self._nothing_there(manager, book):
             return None
+        self._crew.begin(manager)
         while True:
             left = SLICE if end is None else max(0, min(SLICE, round(end - time.monotonic())))
             started = time.monotonic()

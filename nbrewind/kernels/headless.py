@@ -19,7 +19,14 @@ from attrs import define, field
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 
-from nbrewind.errors import EngineMissing, KernelFailed, UsageError, WorkersMissing, WorkersUnfit
+from nbrewind.errors import (
+    EngineMissing,
+    KernelFailed,
+    SiteUnusable,
+    UsageError,
+    WorkersMissing,
+    WorkersUnfit,
+)
 from nbrewind.kernels.asking import FLUSH, REFUSAL, answer_in, check_refusal
 from nbrewind.kernels.live_line import PROGRESS
 from nbrewind.kernels.notebooks import apply_parameters, check_cells, code_cells, read_notebook
@@ -319,7 +326,7 @@ def _execute(client: _Client, settings: Settings, outcome: Outcome) -> None:
     except CellExecutionError as error:
         outcome.status, outcome.exit_code = "failed", 1
         outcome.error = _what_failed(notebook, error)
-        if error.ename in (WorkersMissing.__name__, WorkersUnfit.__name__):
+        if error.ename in (WorkersMissing.__name__, WorkersUnfit.__name__, SiteUnusable.__name__):
             outcome.exit_code = WorkersMissing.exit_code
         elif error.ename == "ModuleNotFoundError" and "ndcctools" in error.evalue:
             outcome.exit_code = EngineMissing.exit_code

@@ -18,6 +18,7 @@ from typing import Any
 from attrs import define, evolve, field, frozen
 
 from nbrewind import hpc
+from nbrewind.batch.model import Site
 from nbrewind.cells import distributions
 from nbrewind.cells.ambient import Ambient, default_providers
 from nbrewind.cells.code import CellCode, read_cell
@@ -26,6 +27,7 @@ from nbrewind.cells.observer import Observation, Observer
 from nbrewind.cells.paths import Paths
 from nbrewind.cells.states import States
 from nbrewind.cells.variables import Variables, Versions
+from nbrewind.errors import NbrewindError
 from nbrewind.kernels import widgets
 from nbrewind.kernels.cells import Cell
 from nbrewind.kernels.history import History
@@ -155,9 +157,24 @@ class Session:
         watch_prompts(self.shell, self.journal.effect)
         self.recording.start_saver(self.analyser)
         options = hpc.EngineOptions(
-            worker_deadline=self.settings.worker_deadline or None, environments=self.settings.environments
+            worker_deadline=self.settings.worker_deadline or None,
+            environments=self.settings.environments,
+            site=self._site(),
+            beside=self.settings.record,
         )
         hpc.install(RecordMemo(self.recording.record, self.recording.writer), self.journal, options)
+
+    def _site(self) -> Site | None:
+        """The site whose workers run tasks; a wrong one is told, and the notebook's own settings stay."""
+        if not self.settings.site:
+            return None
+        from nbrewind.batch.search import load
+
+        try:
+            return load(self.settings.site, self.settings.notebook.parent)
+        except NbrewindError as error:
+            self.journal.notice(str(error))
+            return None
 
     # -- deciding
 

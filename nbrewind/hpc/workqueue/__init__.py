@@ -47,6 +47,7 @@ class WorkQueue:
         """Record what came back and was not asked for."""
         for manager in self._crew.managers():
             self._queues.collect(manager)
+            self._crew.begin_quietly(manager)
             self._crew.show_last(manager, manager_book(manager))
 
     def uninstall(self) -> None:

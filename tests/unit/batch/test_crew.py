@@ -157,12 +157,13 @@ def test_reason_of_queued_jobs_is_told_and_one_question_covers_all_jobs(slurm, t
     workers.stop()
 
 
-def test_scheduler_is_asked_at_most_once_in_ten_seconds(slurm, tmp_path, monkeypatch):
+@pytest.mark.slow
+def test_scheduler_is_asked_at_most_once_in_ten_seconds(slurm, tmp_path):
     (slurm / "queue").write_text("1|PENDING|Resources|N/A|\n")
     workers = started(tmp_path, min=8)
     began = time.monotonic()
-    until(lambda: text(slurm / "asked").count("asked") == 2)
-    assert time.monotonic() - began > crew.POLL - 1
+    until(lambda: text(slurm / "asked").count("asked") == 2 and workers.status(0).jobs)
+    assert time.monotonic() - began > guardian.POLL - 1
     workers.stop()
 
 
@@ -213,3 +214,22 @@ def test_scratch_that_cannot_be_written_is_an_error_that_names_it(slurm, tmp_pat
 
 def test_log_of_a_worker_is_told_by_its_end():
     assert watching.ending("a\n\n" + "\n".join(map(str, range(9)))) == "\n".join(map(str, range(3, 9)))
+
+
+def test_scheduler_is_left_in_peace_while_workers_are_connected(slurm, tmp_path):
+    workers = started(tmp_path)
+    assert workers.status(1).phase == "connected"
+    until(lambda: text(slurm / "count") == "2\n")
+    time.sleep(4)
+    assert text(slurm / "asked") == ""
+    workers.stop()
+
+
+def test_scheduler_that_complains_is_told(slurm, tmp_path):
+    (slurm.parent / "bin" / "squeue").write_text(
+        "#!/bin/sh\necho 'slurm_load_jobs error: Unable to contact' >&2; exit 1\n"
+    )
+    workers = started(tmp_path)
+    told = until(lambda: workers.status(0).trouble)
+    assert told == ("squeue: slurm_load_jobs error: Unable to contact",)
+    workers.stop()

@@ -125,8 +125,3 @@ def crew(*jobs, **more):
 )
 def test_state_of_workers_is_one_line(status, line):
     assert status.line() == line
-
-
-def test_one_question_covers_all_jobs():
-    assert schedulers.status_command("slurm", ["1", "2"])[-2:] == ["--jobs", "1,2"]
-    assert schedulers.status_command("pbs", ["1", "2"]) == ["qstat", "-f", "1", "2"]

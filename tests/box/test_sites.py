@@ -1,0 +1,123 @@
+"""Notebooks whose workers a site file starts, through real schedulers."""
+
+import json
+import time
+
+import nbformat
+import pytest
+
+from .boxes import NODES, PROGRAMS
+
+
+@pytest.fixture
+def notebook(run, tmp_path):
+    """A notebook in the test's folder, which is seen in the box."""
+    done = run("--bind", str(PROGRAMS), "python", f"{PROGRAMS}/scaled.py", "scaled.ipynb")
+    assert done.returncode == 0, done.stderr
+    return tmp_path / "scaled.ipynb"
+
+
+def shown(path):
+    """What the last cell printed, and the hosts that it returned."""
+    printed, value = nbformat.read(path, 4).cells[-1].outputs
+    return printed.text.strip(), eval(value.data["text/plain"])
+
+
+def report(done):
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+def nothing_left(run):
+    """Whether jobs and folders of workers are gone, within a while."""
+    deadline = time.monotonic() + 40
+    while run("sh", "-c", "squeue --noheader; ls ~/nbrewind-scratch").stdout:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.5)
+    return True
+
+
+def test_sites_of_the_box_are_known_by_name(run):
+    known = report(run("nbrewind", "site", "list", "--json"))["sites"]
+    assert [each["type"] for each in known if each["origin"] == "system" and each["name"] == "a"] == ["slurm"]
+
+
+def test_notebook_runs_at_the_site_that_is_named_whatever_it_says_itself(run, notebook, tmp_path):
+    first = report(run("nbrewind", "audit", "scaled.ipynb", "--site", "a", "-o", "one.ipynb", "-q", "--json"))
+    assert first["tasks"]["submitted"] == 4
+    printed, hosts = shown(tmp_path / "one.ipynb")
+    assert printed == "[0, 1, 2, 3] True False"
+    assert set(hosts) <= set(NODES)
+    again = report(run("nbrewind", "repeat", "scaled.ipynb", "--site", "a", "-q", "--json"))
+    assert {cell["action"] for cell in again["cells"]} == {"restored"}
+    changed = ("-p", "last", "7", "-o", "two.ipynb", "-q", "--json")
+    second = report(run("nbrewind", "repeat", "scaled.ipynb", "--site", "a", *changed))
+    assert (second["tasks"]["reused"], second["tasks"]["submitted"]) == (3, 1)
+    assert shown(tmp_path / "two.ipynb")[0] == "[0, 1, 2, 21] True False"
+    assert nothing_left(run)
+
+
+def test_environment_of_the_submitter_stays_out_of_jobs(run, notebook, tmp_path):
+    done = run(
+        "env", "SECRET_TOKEN=x", "nbrewind", "audit", "scaled.ipynb", "--site", "a", "-o", "one.ipynb", "-q"
+    )
+    assert done.returncode == 0, done.stderr
+    assert shown(tmp_path / "one.ipynb")[0].endswith("False")
+
+
+def test_unknown_queue_is_told_in_the_schedulers_words(run, notebook, tmp_path):
+    (tmp_path / "bad.toml").write_text('[site]\nextends = "a"\n[scheduler]\nqueue = "nosuch"\nqueues = []\n')
+    deadline = ("--worker-deadline", "20", "-q")
+    done = run("nbrewind", "audit", "scaled.ipynb", "--site", "bad.toml", *deadline, timeout=100)
+    assert done.returncode == 3
+    assert "invalid partition specified: nosuch" in done.stdout + done.stderr
+    assert nothing_left(run)
+
+
+def test_walltime_over_the_limit_of_the_queue_is_told_before_anything_runs(run, notebook, tmp_path):
+    (tmp_path / "long.toml").write_text('[site]\nextends = "a"\n[scheduler]\nwalltime = "48:00:00"\n')
+    done = run("nbrewind", "audit", "scaled.ipynb", "--site", "long.toml", "-q", timeout=60)
+    assert done.returncode == 3
+    assert "walltime 48:00:00 is more than 24:00:00" in done.stdout + done.stderr
+
+
+def test_mistakes_of_a_site_file_are_told_before_anything_runs(run, notebook, tmp_path):
+    (tmp_path / "wrong.toml").write_text('[scheduler]\ntype = "slrum"\n')
+    done = run("nbrewind", "audit", "scaled.ipynb", "--site", "wrong.toml")
+    assert done.returncode == 2
+    assert "line 2: scheduler.type: 'slrum' is none of" in done.stderr
+
+
+def test_jobs_are_cancelled_when_the_kernel_is_killed(run, notebook, tmp_path):
+    source = nbformat.read(notebook, 4)
+    wait = "import os, pathlib, time\npathlib.Path('kernel').write_text(str(os.getpid()))\ntime.sleep(100)"
+    source.cells[-1].source = wait
+    nbformat.write(source, notebook)
+    work = (
+        "nbrewind audit scaled.ipynb --site a -q & "
+        "while [ ! -s kernel ]; do sleep 0.1; done; squeue --noheader --states=R; kill -KILL $(cat kernel); wait"
+    )
+    done = run("sh", "-c", work, timeout=100)
+    assert "nbw-" in done.stdout, done.stderr
+    assert nothing_left(run)
+
+
+@pytest.mark.slow
+def test_evicted_workers_are_made_up_for(run, notebook):
+    source = nbformat.read(notebook, 4)
+    source.cells[2].source = source.cells[2].source.replace(
+        "    import os, socket\n", "    import os, socket, time; time.sleep(5)\n"
+    )
+    nbformat.write(source, notebook)
+    work = (
+        "nbrewind audit scaled.ipynb --site a -q --json & "
+        "while ! squeue --noheader --states=R | grep -q nbw; do sleep 0.2; done; sleep 2; "
+        "scancel --user=user; wait"
+    )
+    done = run("sh", "-c", work, timeout=200)
+    assert json.loads(done.stdout)["tasks"] == {
+        **json.loads(done.stdout)["tasks"],
+        "submitted": 4,
+        "failed": 0,
+    }
