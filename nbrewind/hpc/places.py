@@ -18,6 +18,7 @@ from nbrewind.hpc.patching import Method, Patches
 from nbrewind.hpc.session import Session
 from nbrewind.hpc.sites import Certificate, SiteWorkers
 
+
 class Places:
     """The workers that a site gives to the managers of this process."""
 
@@ -47,12 +48,16 @@ class Places:
         if site.security.tls and not tls:
             certificate = self._certificate.get()
             if certificate is None:
-                self._session.tell_once("managers cannot use TLS here: openssl is missing; a password protects them")
+                self._session.tell_once(
+                    "managers cannot use TLS here: openssl is missing; a password protects them"
+                )
             elif "ssl" not in given:
                 kwargs, tls = {**kwargs, "ssl": certificate}, True
         original(manager, _port(port, site.network.port_range), *args, **kwargs)
         engine: plan.Engine = "taskvine" if self._engine.launcher == "vine_factory" else "work_queue"
-        workers = SiteWorkers(site, self._session.options.beside, engine, self._session.journal.notice, tls=tls)
+        workers = SiteWorkers(
+            site, self._session.options.beside, engine, self._session.journal.notice, tls=tls
+        )
         workers.give_password(lambda path: self._use_password(manager, path))
         self._engine.book(manager).workers = workers
         self._managers.add(manager)

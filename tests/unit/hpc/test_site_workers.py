@@ -11,8 +11,8 @@ from nbrewind.batch.plan import Intent
 from nbrewind.batch.schedulers import Job
 from nbrewind.batch.watching import Crew, Rejection
 from nbrewind.errors import SiteUnusable
-from nbrewind.hpc.sites import Certificate, SiteWorkers
 from nbrewind.hpc import places
+from nbrewind.hpc.sites import Certificate, SiteWorkers
 
 
 def factory(**options):
