@@ -22,6 +22,7 @@ from nbrewind.cli.basics import (
     write_json,
 )
 from nbrewind.cli.sites import site_option
+from nbrewind.errors import UsageError
 from nbrewind.kernels.settings import Kind, Settings, record_folder
 from nbrewind.tasks.environments import POLICIES
 
@@ -112,7 +113,12 @@ def repeat(**options: Any) -> None:
     Examples:  nbrewind repeat analysis.ipynb -p threshold 0.3 -o executed.ipynb
                nbrewind repeat analysis.ipynb --verify 0.2
     """
-    _run("repeat", **{**options, "verify": options["verify"] or 0.0})
+    verify = options.pop("verify") or 0.0
+    if verify and options["fresh"]:
+        raise UsageError(
+            "--fresh reuses nothing, so there is nothing for --verify to compare; give one of them"
+        )
+    _run("repeat", verify=verify, **options)
 
 
 def _run(

@@ -27,7 +27,8 @@ def find_run(record: Record, name: str) -> Run:
         return record.run(name)
     runs, place = record.runs(), int(back[1]) + 1
     if place > len(runs):
-        raise UsageError(f"{record.folder} has {len(runs)} runs, so there is no {name}")
+        number = f"{len(runs)} run" + "s" * (len(runs) != 1)
+        raise UsageError(f"{record.folder} has {number}, so there is no {name}")
     return runs[-place]
 
 

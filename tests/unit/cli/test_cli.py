@@ -312,6 +312,20 @@ def test_report(book, tmp_path):
     assert run("report", book.path, "-o", tmp_path / "no" / "page.html").code == 2
 
 
+def test_verify(tmp_path):
+    lab = Lab(tmp_path).write(a="x = 3", b="import os\nprint(os.urandom(4).hex())")
+    told("audit", lab.path)
+    body = told("repeat", "--verify", lab.path, code=1)
+    assert (body["status"], body["verify"]["identical"], body["verify"]["different"]) == ("differs", 1, 1)
+    assert [cell["verified"] for cell in body["cells"]] == ["identical", "different"]
+    done = run("repeat", lab.path, "--verify", "1")
+    assert re.search(r"cell 1 \(b\) different, \d compared\n  output stdout different: \w+ → \w+\n", done.out)
+    assert "verified 2 cells: 1 identical, 1 different\n" in done.out
+    assert run("repeat", lab.path).code == 0
+    for wrong in (("--verify", "7"), ("--verify", "0"), ("--verify", "--fresh")):
+        assert run("repeat", lab.path, *wrong).code == 2
+
+
 def test_gc(tmp_path):
     lab = Lab(tmp_path).write(**CELLS)
     for value in "345":
