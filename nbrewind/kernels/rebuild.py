@@ -52,12 +52,25 @@ class Rebuilder:
             for covariable in step.run.covariables:
                 if any(name in variables.lazy() for name in covariable.names):
                     variables.provide(covariable, made)
+            self._keep_company(step, made)
             variables.replace(self._kin_of(target, step), made)
             if any(name in variables.lazy() and variables.version(name) == target for name in target.names):
                 raise RebuildError(
                     self._failure(step, f"it did not make {', '.join(target.names)} this time")
                 )
             wanted = [covariable for covariable in wanted[1:] if set(covariable.names) & variables.lazy()]
+
+    def _keep_company(self, step: Step, made: dict[str, object]) -> None:
+        """Keep what else was made on the way and cannot be saved, as far as it still is what it was then.
+
+        A manager and its factory may know of each other by a number alone: made by two runs of their cell, they would
+        not belong together.
+        """
+        variables = self._session.variables
+        for covariable in step.before.current.values():
+            wanted = covariable.opaque and set(covariable.names) <= variables.lazy() & made.keys()
+            if wanted and all(variables.version(name) == covariable for name in covariable.names):
+                variables.provide(covariable, made)
 
     def _kin_of(self, target: Covariable, step: Step) -> list[str]:
         """Variables that share objects with a rebuilt one, as far as they still are what the step left."""

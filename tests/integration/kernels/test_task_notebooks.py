@@ -238,3 +238,45 @@ def test_live_line_is_drawn_anew_and_no_part_of_the_record(tmp_path):
     with Record.open(tmp_path / "notebook.nbrewind") as record:
         (outputs,) = [cell.outputs for cell in record.cells(record.run("last").id) if cell.cell_id == "go"]
         assert b"nbrewind" not in record.blob(outputs)
+
+
+STAGES = {
+    "imports": NOTEBOOK["imports"],
+    "parameters": "k = 2",
+    "manager": NOTEBOOK["manager"].replace("m = ", "manager = ").replace("manager=m", "manager=manager"),
+    "count": (
+        "def collect():\n"
+        "    found = {}\n"
+        "    while not manager.empty():\n"
+        "        t = manager.wait(5)\n"
+        "        if t:\n"
+        "            found[t.tag] = t.output\n"
+        "    return found\n"
+        "def same(x): return x\n"
+        "for n in range(3):\n"
+        "    task = vine.PythonTask(same, n)\n"
+        "    task.set_tag(str(n))\n"
+        "    manager.submit(task)"
+    ),
+    "index": "counted = collect()\ntotal = sum(counted.values())",
+    "submit": (
+        "def times(x, k): return x * k\n"
+        "for n in range(3):\n"
+        "    task = vine.PythonTask(times, total + n, k)\n"
+        "    task.set_tag(str(n))\n"
+        "    manager.submit(task)"
+    ),
+    "collect": "ranked = collect()\nfactory.stop();",
+    "show": "print(sorted(ranked.items()))",
+}
+
+
+def test_factory_is_rebuilt_with_the_manager_that_it_serves(lab):
+    """Two stages of tasks: the second needs the manager, and only a later cell names its factory."""
+    lab.write(**STAGES)
+    assert lab.audit().tasks == (0, 6)
+    lab.edit(parameters="k = 3")
+    result = lab.repeat(worker_deadline=30.0)
+    assert result.outcome.status == "ok", result.outcome.error
+    assert result.tasks == (3, 3)
+    assert result.outputs[-1][0]["text"] == "[('0', 9), ('1', 12), ('2', 15)]\n"
