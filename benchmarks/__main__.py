@@ -1,4 +1,4 @@
-"""Run the measurements: ``python -m benchmarks [kernels|cells|climate]… [--json FILE]``."""
+"""Run the measurements: ``python -m benchmarks [kernels|cells|tasks|climate]… [--json FILE]``."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ from pathlib import Path
 
 import click
 
-from benchmarks import cells, climate, kernels
+from benchmarks import cells, climate, kernels, tasks
 from benchmarks.measure import Figure, console, show
 
-SUITES = {"kernels": kernels.measure, "cells": cells.measure, "climate": climate.measure}
+SUITES = {
+    "kernels": kernels.measure,
+    "cells": cells.measure,
+    "tasks": tasks.measure,
+    "climate": climate.measure,
+}
 
 
 @click.command()

@@ -172,7 +172,8 @@ def _call_parts(spec: Spec, identity: Identity, parts: dict[str, str]) -> Unkeye
         return Unkeyed(
             part,
             f"{spec.name} always runs, because {part} cannot be compared: {error}. "
-            f"Give {error.kind} a method __nbrewind_digest__(self) that returns what identifies it.",
+            f"Give {error.kind} a method __nbrewind_digest__(self) that returns what identifies it, or, if it is not "
+            f"yours, say so with nbrewind.state.register_reducer({error.kind}, digest=...).",
         )
     return None
 
