@@ -228,6 +228,17 @@ class FilesWatch:
         if full is not None and full not in self._touched and not os.path.isdir(full):
             self._seen.reads[full] = self._digest_of(full)
 
+    def _on_tree_removal(self, args: tuple[Any, ...]) -> None:
+        full = self._data_path(args[0])
+        if (
+            full is not None
+            and os.path.isdir(full)
+            and not os.path.islink(os.fsdecode(args[0]))
+            and os.listdir(full)
+        ):
+            self._seen.open = self._seen.open or f"it empties the folder {os.path.basename(full)}"
+        self._on_removal(args)
+
     def _on_removal(self, args: tuple[Any, ...]) -> None:
         self._read_now(args[0])
         self._written(args[0], keeps=False)
@@ -244,6 +255,16 @@ class FilesWatch:
         name = os.fsdecode(args[0]) if isinstance(args[0], (str, bytes, os.PathLike)) else ""
         if name and not name.startswith((":", "file:")):
             self._written(name, keeps=True)
+
+    def _on_connection(self, args: tuple[Any, ...]) -> None:
+        """Over the network anything may come: what the cell reads has no bounds. Engines' own traffic is no reading."""
+        address = args[1] if len(args) > 1 else None
+        if isinstance(address, tuple) and len(address) >= 2 and not _engines_doing():
+            self._seen.open = self._seen.open or f"it reads from the network ({address[0]})"
+
+    def _on_request(self, args: tuple[Any, ...]) -> None:
+        if not str(args[0]).startswith(("file:", "data:")):
+            self._seen.open = self._seen.open or f"it reads from the network ({str(args[0])[:80]})"
 
     def _on_child(self, args: tuple[Any, ...]) -> None:
         program = os.path.basename(os.fsdecode(args[0])) if args and isinstance(args[0], (str, bytes)) else ""
@@ -307,6 +328,21 @@ def _words(args: tuple[Any, ...]) -> Iterator[str | bytes]:
             yield from (word for word in argument if isinstance(word, (str, bytes)))
 
 
+def _engines_doing() -> bool:
+    """Whether an engine, a kernel or its event loop opens a connection, not the notebook's code."""
+    frame = sys._getframe(2)
+    while frame is not None:
+        name = str(frame.f_globals.get("__name__", ""))
+        if name.startswith(("ndcctools", "nbrewind.", "zmq", "ipykernel.iostream", "distributed")):
+            return name.startswith(("ndcctools", "zmq", "distributed")) or not name.startswith(
+                "nbrewind.cells"
+            )
+        if name == "__main__":
+            return False
+        frame = frame.f_back  # type: ignore[assignment]
+    return threading.current_thread() is threading.main_thread()  # what the event loop does by itself
+
+
 def _own_doing(*parts: str) -> bool:
     """Whether nbrewind itself opens a file on behalf of the cell, as when it records a task's output.
 
@@ -345,8 +381,11 @@ def _walk(root: str) -> Iterator[tuple[str, os.stat_result]]:
 _HANDLERS: dict[str, Callable[[FilesWatch, tuple[Any, ...]], None]] = {
     "open": FilesWatch._on_open,
     "sqlite3.connect": FilesWatch._on_sqlite,
+    "socket.connect": FilesWatch._on_connection,
+    "urllib.Request": FilesWatch._on_request,
     **dict.fromkeys(_CHILD_EVENTS, FilesWatch._on_child),
     **dict.fromkeys(_MOVES, FilesWatch._on_move),
     **dict.fromkeys(_REMOVALS, FilesWatch._on_removal),
+    "shutil.rmtree": FilesWatch._on_tree_removal,
     **dict.fromkeys(_LISTINGS, FilesWatch._on_listing),
 }

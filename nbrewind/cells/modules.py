@@ -101,8 +101,13 @@ def is_evidence(module: str) -> bool:
 
 def home_of(value: Any) -> str:
     """Name of the module that a value comes from; asks nothing of an object that could answer by running code."""
-    if isinstance(value, ModuleType):
-        return value.__name__
-    owner = value if isinstance(value, (type, FunctionType, BuiltinFunctionType)) else type(value)
-    home = owner.__dict__.get("__module__") if isinstance(owner, type) else owner.__module__
+    kind = type(value)  # isinstance would ask the value for its class
+    if issubclass(kind, ModuleType):
+        return str(value.__name__)
+    owner = value if issubclass(kind, (type, FunctionType, BuiltinFunctionType)) else kind
+    home = (
+        type.__getattribute__(owner, "__dict__").get("__module__")
+        if issubclass(type(owner), type)
+        else owner.__module__
+    )
     return home if isinstance(home, str) else ""

@@ -10,6 +10,7 @@ from typing import Any
 from attrs import frozen
 
 from nbrewind.cells.ambient import Ambient, AmbientChange, EnvironmentReads
+from nbrewind.cells.background import running
 from nbrewind.cells.code import CellCode
 from nbrewind.cells.files import FilesSeen, FilesWatch
 from nbrewind.cells.imports import ImportWatch
@@ -79,6 +80,7 @@ class Observer:
         self._imports = ImportWatch()
         self._before = Versions({}, {})
         self._code: CellCode | None = None
+        self._beside = ""
 
     def install(self) -> None:
         """Hook into the interpreter, once a kernel."""
@@ -106,6 +108,22 @@ class Observer:
         self.variables.begin()
         self._names.start_again()
 
+    def rest(self) -> None:
+        """The cell is recorded: what runs from here until the next one is none of its doing."""
+        self._beside = running(self.variables.namespace)
+        self._names.rest()
+
+    def stirred(self) -> bool:
+        """Whether code of the notebook ran, or runs, since the last cell."""
+        return bool(self._beside) or self._names.stirred
+
+    @property
+    def beside(self) -> str:
+        """What of the notebook's code runs beside the cells, in a few words; empty if nothing does."""
+        if self._beside:
+            self._beside = running(self.variables.namespace)
+        return self._beside
+
     def end(self) -> Observation:
         """The cell has run."""
         self._names.stop()
@@ -116,7 +134,8 @@ class Observer:
         read = self._names_read(code) | self._states_read(code)
         changed = self.states.end(code, self.variables.digest)
         reached = read | self.variables.names() if code.history else read
-        reached = reached | changed
+        runs_on = running(self.variables.namespace)
+        reached = reached | changed | (self.variables.comparable() if self._beside or runs_on else set())
         change = self.variables.settle(reached, code.names.stores | self._names.stores)
         values = self._values(read | code.names.stores)
         ambient = self._ambient_change(code, seen, values)
@@ -135,6 +154,7 @@ class Observer:
         files = {path: self._file_digest(path) for path in sorted(seen.writes)}
         held = any(HELD_OPEN in made.opaque for made in change.written)
         unbounded = seen.open or (f"it works on {HELD_OPEN}" if held else "" if code.valid else code.opens)
+        unbounded = unbounded or runs_on
         return Observation(tuple(dict.fromkeys(evidence)), change, files, ambient, unbounded, seen.children)
 
     def reachable(self, code: CellCode) -> set[str]:

@@ -277,12 +277,10 @@ class States:
 
     def _home(self, path: tuple[str, ...]) -> str:
         """Top-level module that a path leads into, "" where it starts at a value of the notebook."""
-        root = self._resolve(path[:1])
-        if isinstance(root, types.ModuleType):
-            return root.__name__.partition(".")[0]
-        if root is None or isinstance(root, types.BuiltinMethodType):
-            return ""
-        if not isinstance(root, (type, types.FunctionType)) or not isinstance(root.__module__, str):
+        root: Any = self._namespace.get(path[0])
+        if issubclass(type(root), types.ModuleType):
+            return str(root.__name__).partition(".")[0]
+        if not issubclass(type(root), (type, types.FunctionType)) or not isinstance(root.__module__, str):
             return ""
         top = root.__module__.partition(".")[0]
         return "" if top in ("builtins", "__main__") else top
@@ -290,17 +288,16 @@ class States:
     def _sets(self, target: Target) -> bool:
         """Whether a call looks as if it were made for what it sets."""
         owner = self._resolve(target.path[:-1]) if len(target.path) > 1 else None
-        instance = owner is not None and _owner(owner) is None and not isinstance(owner, _IMMUTABLE)
+        instance = owner is not None and _owner(owner) is None and not issubclass(type(owner), _IMMUTABLE)
         if instance and len(target.path) > 2 and target.discarded:
             return True
         return _SETTING.match(target.path[-1]) is not None
 
     def _resolve(self, path: tuple[str, ...]) -> Any:
         found = self._namespace.get(path[0])
+        if not self._home(path):
+            return None  # an object of the notebook: asking it for attributes would run its code
         for part in path[1:]:
-            if not isinstance(found, (types.ModuleType, type)):
-                found = getattr(type(found), part, None) if found is None else _attribute(found, part)
-                continue
             found = _attribute(found, part)
         return found
 
@@ -328,9 +325,9 @@ def _effect_on_shell(target: Target) -> str:
 
 def _owner(value: Any) -> tuple[str, str] | None:
     """Module and qualified name of a module or of a class of a library."""
-    if isinstance(value, types.ModuleType):
+    if issubclass(type(value), types.ModuleType):
         return value.__name__, ""
-    if isinstance(value, type) and (name := importable(value)):
+    if issubclass(type(value), type) and (name := importable(value)):
         module, _, qualname = name.partition(":")
         return module, qualname
     return None

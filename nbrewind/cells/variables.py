@@ -204,17 +204,29 @@ class Variables:
     def _own_values(self) -> dict[str, Any]:
         return {name: value for name, value in self.namespace.items() if self.is_own(name)}
 
-    def drifted(self) -> Change | None:
-        """What was bound or deleted since the last cell ended: by a widget's callback, a thread, a debugger."""
+    def drifted(self, *, stirred: bool = False) -> Change | None:
+        """What changed since the last cell ended: by a widget's callback, a thread, a debugger.
+
+        Parameters
+        ----------
+        stirred
+            Whether code of the notebook ran in between, which may have changed any value in place.
+        """
         now = self._own_values()
-        if now.keys() == self._known.keys() and all(now[name] is self._known[name] for name in now):
+        bound = now.keys() != self._known.keys() or any(now[name] is not self._known[name] for name in now)
+        if not bound and not stirred:
             return None
         self._before, self._known = self._known, now
-        return self.settle((), ())
+        change = self.settle(self.comparable() if stirred else (), ())
+        return change if bound or change.written else None
 
     def begin_anew(self) -> None:
         """Count what is bound already as bound since the last cell, where watching begins in the middle."""
         self._known = {}
+
+    def comparable(self) -> set[str]:
+        """Variables whose values are at hand and have digests: whether they changed can be found out."""
+        return {name for name, held in self._current.items() if not held.opaque} - self._lazy
 
     # -- around a cell that runs
 
@@ -239,7 +251,9 @@ class Variables:
         deleted = tuple(sorted(n for n in self._current if n not in now and n not in self._lazy))
         for name in rebound:
             self._lazy.discard(name)
-        redefined = {name for name in rebound | set(deleted) if isinstance(before.get(name), _DEFINITIONS)}
+        redefined = {
+            name for name in rebound | set(deleted) if issubclass(type(before.get(name)), _DEFINITIONS)
+        }
         touched = set(read) | rebound | set(deleted) | self.dependents(redefined)
         candidates = self._reachable(touched) & (now - (self._lazy - own))
         fresh = self._analyser.covariables(candidates)

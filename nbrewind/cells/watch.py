@@ -42,6 +42,8 @@ class NamesWatch:
         self.stores: set[str] = set()
         self.names_used: set[str] = set()
         self.modules: dict[str, str | None] = {}
+        self._resting = False
+        self.stirred = False
 
     @property
     def observes(self) -> bool:
@@ -71,7 +73,7 @@ class NamesWatch:
 
     def start(self, own_file: str) -> None:
         """Watch from here: a cell begins, whose own statements are compiled under the name `own_file`."""
-        self._own_file = own_file
+        self._own_file, self._resting = own_file, False
         self._before = dict(self._namespace)
         self.loads, self.stores, self.names_used, self.modules = set(), set(), set(), {}
         if self._tool is not None:
@@ -89,9 +91,19 @@ class NamesWatch:
             sys.monitoring.set_events(self._tool, 0)
         self._before = {}
 
+    def rest(self) -> None:
+        """Watch out for code of the notebook that runs between cells; `stirred` tells."""
+        self._resting, self.stirred = True, False
+        if self._tool is not None:
+            sys.monitoring.set_events(self._tool, sys.monitoring.events.PY_START)
+            sys.monitoring.restart_events()
+
     def _started(self, code: CodeType, _offset: int) -> Any:
         frame = sys._getframe(1)
         variables = frame.f_globals
+        if self._resting:
+            self.stirred = self.stirred or variables is self._namespace
+            return sys.monitoring.DISABLE
         if variables is self._namespace:
             self._note(code, top=not code.co_flags & _CO_OPTIMIZED and frame.f_locals is variables)
             return sys.monitoring.DISABLE

@@ -180,7 +180,7 @@ class Session:
 
     def catch_up(self) -> None:
         """Notice variables that were bound or deleted outside any cell since the last one."""
-        change = self.variables.drifted()
+        change = self.variables.drifted(stirred=self.observer.stirred())
         if change is not None:
             key = digest_bytes(secrets.token_bytes(16))
             self.variables.adopt([derived(covariable, key) for covariable in change.written], change.deleted)
@@ -201,6 +201,8 @@ class Session:
             return Miss((Reason("asked"),))
         if "volatile" in cell.tags:
             return Miss((Reason("volatile"),))
+        if beside := self.observer.beside:
+            return Miss((Reason("beside", beside),))
         decision: Hit | Miss = Miss(())
         with self.recording.guarded("the record cannot be searched"):
             decision = decide(self.recording.record.traces(code.digest), self._now, self._usable)
@@ -413,6 +415,7 @@ class Session:
         self.reading = None
         remakes = self._jump is None or self._jump.leading
         self.steps.append(Step(cell, code, run, self._before, self._ambient_before, remakes))
+        self.observer.rest()
         return Report(run.action, because, seconds, tasks=run.tasks, causes=run.task_causes, check=check)
 
     def _verified(self, run: CellRun, outputs: list[dict[str, Any]]) -> Check | None:

@@ -102,8 +102,19 @@ def _differences(trace: CellRun, present: Present) -> Iterable[Reason]:
                 yield Reason("live", living[0], run=trace.run)
                 continue
         now = _present_digest(seen, present)
-        if now != seen.digest:
+        if now != seen.digest and not _made_itself(seen, trace, present):
             yield Reason(seen.kind, seen.name, before=short(seen.digest), after=short(now), run=trace.run)
+
+
+def _made_itself(seen: Evidence, trace: CellRun, present: Present) -> bool:
+    """Whether the cell saw that a file was not there, made it, and it is there as the cell left it.
+
+    So it is after any run of the notebook, and running the cell once more would tell that run from this one.
+    """
+    if seen.kind not in ("file", "exists") or seen.digest is not None:
+        return False
+    left = {written.path: written.digest for written in trace.files}.get(seen.name)
+    return left is not None and present.digest("file", seen.name) == left
 
 
 def _present_digest(seen: Evidence, present: Present) -> Digest | None:

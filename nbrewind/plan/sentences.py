@@ -53,6 +53,8 @@ def sentence(reason: Reason) -> str:
             return f"{reason.name} of it failed last time"
         case "open":
             return reason.name
+        case "beside":
+            return "code of an earlier cell still runs, and may change anything"
         case "live":
             return f"{_named(reason.name)} is alive in this session and this cell acts on it"
         case "upstream":

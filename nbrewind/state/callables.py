@@ -8,6 +8,7 @@ import types
 import typing
 from typing import Any
 
+from nbrewind.state.caches import contents
 from nbrewind.state.functions import code_identity, global_names
 from nbrewind.state.names import NOTEBOOK, could_be_variable
 from nbrewind.state.references import Parts, named_or, text
@@ -58,7 +59,7 @@ def is_single_dispatch(function: types.FunctionType) -> bool:
 
 
 def _lru_cache(walk: Walk, function: Any) -> Parts:
-    return b"", (function.__wrapped__, function.cache_parameters())
+    return b"", (function.__wrapped__, function.cache_parameters(), *contents(function))
 
 
 def _new_type(walk: Walk, kind: Any) -> Parts:

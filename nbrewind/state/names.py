@@ -83,8 +83,8 @@ def bound(value: Any, namespace: Mapping[str, Any]) -> str | None:
     The first part is the variable: ``Model.fit`` is reached through ``Model``.
     """
     name = getattr(value, "__name__", None)
-    if isinstance(name, str) and namespace.get(name) is value:
-        return name
+    if isinstance(name, str) and name.strip("_") and namespace.get(name) is value:
+        return name  # underscores alone are IPython's, for the last results
     qualified = getattr(value, "__qualname__", None)
     if not isinstance(qualified, str) or "." not in qualified or "<" in qualified:
         return None

@@ -18,6 +18,7 @@ import typing
 from typing import Any, NoReturn
 
 from nbrewind.errors import RecordError
+from nbrewind.state import caches
 
 
 def _marker(*_: Any) -> NoReturn:
@@ -64,8 +65,10 @@ def register(function: Any, registry: dict[type, Any]) -> None:
             function.register(kind, target)
 
 
-def lru_cache(function: Any, parameters: dict[str, Any]) -> Any:
-    """A function that remembers its results, and remembers none yet."""
+def lru_cache(function: Any, parameters: dict[str, Any], calls: Any = (), hits: int = 0) -> Any:
+    """A function that remembers its results: those of these calls, and that it was asked so often."""
+    if calls:
+        return caches.primed(function, parameters, calls, hits)
     return functools.lru_cache(**parameters)(function)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from nbrewind.errors import Unsaveable
 from nbrewind.state import rebuild
+from nbrewind.state.caches import reduce_cache
 from nbrewind.state.names import HEAP, importable
 from nbrewind.state.registry import register_reducer
 from nbrewind.state.views import memory_place
@@ -71,7 +72,7 @@ BY_NAME_OR_PARTS: dict[Any, Callable[[Any], Reduced]] = {
     typing.TypeVar: _type_variable,
     type(functools.lru_cache(len)): lambda value: (
         rebuild.lru_cache,
-        (value.__wrapped__, value.cache_parameters()),
+        reduce_cache(value),
     ),
 }
 REDUCERS: dict[type, Callable[[Any], Reduced]] = {

@@ -566,3 +566,103 @@ def test_parts_of_a_package_that_were_imported(lab):
         c="print(wsgiref.headers.Headers([]).items(), email.mime.audio.__name__)",
     )
     check(lab, ["c"], c="print(wsgiref.headers.Headers([]).keys(), email.mime.audio.__name__)")
+
+
+def test_what_a_function_remembers(lab):
+    audited(
+        lab,
+        a="from functools import lru_cache\n@lru_cache\ndef f(x):\n    print('working', x)\n    return [x]",
+        b="f(1).append(7); f(2)",
+        c="k = 1",
+        d="print(f(1), f.cache_info(), k)",
+    )
+    check(lab, ["c", "d"], c="k = 2")
+    check(lab, ["b", "d"], b="f(1)")
+
+
+def test_a_thread_that_runs_on(lab):
+    audited(
+        lab,
+        a="import threading, time\nres = []",
+        b="def work():\n    time.sleep(0.3)\n    res.append(1)\nthreading.Thread(target=work).start()",
+        c="time.sleep(0.8)",
+        d="print(res)",
+        e="print('apart')",
+    )
+    lab.edit(b="def work():\n    time.sleep(0.3)\n    res.append(2)\nthreading.Thread(target=work).start()")
+    result = lab.repeat()
+    assert result.outputs == lab.clean()
+    assert "e" not in result.executed
+
+
+def test_classes_that_answer_nothing(lab):
+    audited(
+        lab,
+        a="class Mute:\n    def __getattribute__(self, name):\n        raise RuntimeError(name)\nmute = Mute()",
+        b="class Odd:\n    @property\n    def __class__(self):\n        raise RuntimeError('class')\nodd = Odd()\nodd.x = 3",
+        c="k = 1",
+        d="print(type(mute).__name__, odd.x, k)",
+    )
+    result = lab.edit(c="k = 2").repeat()
+    assert result.outputs == lab.clean()
+    assert result.outcome.warnings == []
+
+
+def test_functions_named_by_an_underscore(lab):
+    audited(
+        lab,
+        a="from functools import singledispatch\n@singledispatch\ndef f(x):\n    return 'any'\n@f.register\ndef _(x: int):\n    return 'int'",
+        b="k = 1",
+        c="print(f(1), f('a'), k)",
+    )
+    check(lab, ["b", "c"], b="k = 2")
+
+
+def test_a_folder_that_is_emptied(lab):
+    audited(
+        lab,
+        a="import os, shutil\nshutil.rmtree('out', ignore_errors=True)\nos.makedirs('out')",
+        b="with open('out/a.txt', 'w') as f:\n    f.write('1')",
+        c="os.rename('out/a.txt', 'out/b.txt')",
+        d="print(os.listdir('out'))",
+    )
+    lab.edit(c="os.rename('out/a.txt', 'out/c.txt')")
+    assert lab.repeat().outputs == lab.clean()
+    lab.edit(b="with open('out/a.txt', 'w') as f:\n    f.write('2')")
+    assert lab.repeat().outputs == lab.clean()
+
+
+def test_a_file_that_the_cell_found_missing_and_made(lab):
+    audited(
+        lab,
+        a="import os\nif not os.path.exists('made.txt'):\n    with open('made.txt', 'w') as f:\n        f.write('1')",
+        b="k = 1",
+        c="print(open('made.txt').read(), k)",
+    )
+    check(lab, ["b", "c"], b="k = 2")
+
+
+def test_what_comes_over_the_network(lab):
+    (lab.folder / "page.txt").write_text("1")
+    audited(
+        lab,
+        a="""
+        import http.server, threading, urllib.request
+        class Page(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.end_headers()
+                with open('page.txt', 'rb') as f:
+                    self.wfile.write(f.read())
+            def log_message(self, *_):
+                pass
+        server = http.server.HTTPServer(('127.0.0.1', 0), Page)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        """,
+        b="text = urllib.request.urlopen(f'http://127.0.0.1:{server.server_port}').read()",
+        c="print(text)",
+    )
+    (lab.folder / "page.txt").write_text("2")
+    result = lab.repeat()
+    assert result.outputs == lab.clean()
+    assert "b" in result.executed
