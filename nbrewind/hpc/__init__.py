@@ -13,10 +13,11 @@ from nbrewind.hpc import opaque, taskvine, workqueue
 from nbrewind.hpc.options import EngineOptions
 from nbrewind.hpc.session import Session
 from nbrewind.tasks.content import Contents
+from nbrewind.tasks.environments import Policy
 from nbrewind.tasks.identity import NotebookIdentity
 from nbrewind.tasks.memo import Journal, Memo
 
-__all__ = ["EngineOptions", "cell_finished", "install", "shutdown", "uninstall"]
+__all__ = ["EngineOptions", "cell_finished", "install", "set_environments", "shutdown", "uninstall"]
 
 
 class _Installed:
@@ -79,6 +80,12 @@ def cell_finished() -> None:
         for engine in _installed.engines:
             engine.cell_finished()
         _installed.session.cell_finished()
+
+
+def set_environments(policy: Policy) -> None:
+    """Say how like the environment must be, from here on, that a task ran in, for its result to be reused."""
+    if _installed is not None:
+        _installed.session.environments.change(policy)
 
 
 def shutdown() -> None:

@@ -12,6 +12,7 @@ from nbrewind.kernels.rewind import Arrival, Rewinder
 from nbrewind.record.model import CellRun
 from nbrewind.report.diff import cell_name
 from nbrewind.report.text import seconds, several
+from nbrewind.tasks.environments import POLICIES
 
 
 def install(shell: Any, rewinder: Callable[[], Rewinder | None]) -> None:
@@ -37,7 +38,11 @@ def install(shell: Any, rewinder: Callable[[], Rewinder | None]) -> None:
             _rewind(found, line.strip())
 
     def nbrewind(line: str) -> None:
-        """Say what is recorded where; ``fresh`` reuses nothing from here on, ``fresh off`` ends that."""
+        """Say what is recorded where, or change it from here on.
+
+        ``fresh`` reuses nothing, ``fresh off`` ends that; ``environments exact|compatible|any`` says how like workers'
+        software must be for results of tasks to be reused.
+        """
         found = rewinder()
         if found is None:
             print("[nbrewind] nothing is recorded in this session")
@@ -57,12 +62,17 @@ def remove(shell: Any) -> None:
 def _session(rewinder: Rewinder, words: list[str]) -> str:
     if words in (["fresh"], ["fresh", "on"], ["fresh", "off"]):
         rewinder.set_fresh(words[-1] != "off")
+    elif words[:1] == ["environments"] and len(words) == 2 and words[1] in POLICIES:
+        rewinder.set_environments(words[1])
     elif words:
         raise MagicError(
-            f"%nbrewind {' '.join(words)}: say %nbrewind, %nbrewind fresh or %nbrewind fresh off"
+            f"%nbrewind {' '.join(words)}: say %nbrewind, %nbrewind fresh, %nbrewind fresh off or "
+            f"%nbrewind environments {'|'.join(POLICIES)}"
         )
     settings = rewinder.settings
     text = f"[nbrewind] {settings.kind} of {settings.notebook.name}, recorded in {settings.record}"
+    if settings.environments != "compatible":
+        text += f"; workers' environments: {settings.environments}"
     return text + ("; nothing is reused" if settings.fresh else "")
 
 

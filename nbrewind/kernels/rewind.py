@@ -13,6 +13,7 @@ from typing import Any
 
 from attrs import define, evolve, field, frozen
 
+from nbrewind import hpc
 from nbrewind.cells.ambient import INITIAL
 from nbrewind.cells.code import CellCode
 from nbrewind.cells.variables import Variables, Versions
@@ -23,6 +24,7 @@ from nbrewind.kernels.rebuild import Rebuilder
 from nbrewind.kernels.session import Session, Step
 from nbrewind.kernels.settings import Settings
 from nbrewind.record.model import CellRun, Covariable, Digest
+from nbrewind.tasks.environments import Policy
 
 
 @frozen
@@ -106,6 +108,11 @@ class Rewinder:
         """Reuse nothing from here on, neither cells nor tasks, or reuse again."""
         self._session.settings = evolve(self._session.settings, fresh=fresh)
         self._session.journal.fresh = fresh
+
+    def set_environments(self, policy: Policy) -> None:
+        """Judge workers' environments like this from here on."""
+        self._session.settings = evolve(self._session.settings, environments=policy)
+        hpc.set_environments(policy)
 
     # -- finding
 

@@ -124,6 +124,12 @@ class Environments:
         self._seen: dict[str, set[str]] = {}
         self._judged: dict[str, tuple[Difference, ...]] = {}
 
+    def change(self, policy: Policy) -> None:
+        """Judge by another policy from here on."""
+        self.policy = policy
+        self._seen.clear()
+        self._judged.clear()
+
     @property
     def here(self) -> dict[str, Any]:
         """The notebook's own environment, without libraries."""

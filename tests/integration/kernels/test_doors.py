@@ -147,3 +147,14 @@ def test_nothing_is_reused_from_here_on(lab):
     assert again.because("b") == ["fresh"]
     assert "repeat of nb.ipynb, recorded in" in again.outputs[1][0]["text"]
     assert again.outputs[1][0]["text"].endswith("; nothing is reused\n")
+
+
+def test_environments_from_here_on(lab):
+    lab.write(a="x = 1", on="%nbrewind environments any", show="%nbrewind", bad="%nbrewind environments some")
+    lab.tags = {"bad": ["raises-exception"]}
+    lab.edit()
+    for result in (lab.audit(), lab.repeat()):
+        assert "workers' environments: any" in result.outputs[1][0]["text"]
+        assert "workers' environments: any" in result.outputs[2][0]["text"]
+        assert "exact|compatible|any" in str(result.outputs[3])
+    assert "on" in result.executed

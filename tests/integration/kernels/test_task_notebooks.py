@@ -280,3 +280,33 @@ def test_factory_is_rebuilt_with_the_manager_that_it_serves(lab):
     assert result.outcome.status == "ok", result.outcome.error
     assert result.tasks == (3, 3)
     assert result.outputs[-1][0]["text"] == "[('0', 9), ('1', 12), ('2', 15)]\n"
+
+
+@pytest.mark.slow
+def test_search_example(tmp_path):
+    """As its reader would use it: another question sends out the tasks of that question alone."""
+    import shutil
+    from pathlib import Path
+
+    from nbrewind.kernels import headless
+    from nbrewind.kernels.settings import Settings, record_folder
+    from tests.lab import Silent
+
+    folder = tmp_path / "search"
+    shutil.copytree(Path(__file__).parents[3] / "examples" / "search", folder)
+    book = folder / "language_search.ipynb"
+
+    def run(kind, *parameters):
+        settings = Settings(
+            kind=kind, notebook=book, record=record_folder(book), quiet=True, worker_deadline=60.0
+        )
+        outcome = headless.run(settings, out=None, parameters=parameters, progress=Silent())
+        assert outcome.status == "ok", outcome.error
+        return outcome.tasks["reused"], outcome.tasks["submitted"]
+
+    assert run("audit") == (0, 225)
+    assert run("repeat") == (0, 0)
+    questions = folder / "questions.txt"
+    questions.write_text(questions.read_text().replace("a submodule", "a package"))
+    assert run("repeat") == (200, 25)
+    assert run("repeat", ("k1", "1.6")) == (25, 200)
