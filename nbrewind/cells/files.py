@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from fcntl import F_GETFL, fcntl
 from stat import S_ISDIR, S_ISREG
 from typing import Any
 
@@ -85,6 +86,7 @@ class FilesWatch:
         self._touched: dict[str, Digest | None] = {}
         self._tree: dict[str, Stat] | None = None
         self._tree_root = ""
+        self._held: dict[str, tuple[Stat | None, Digest | None]] = {}
 
     def install(self) -> None:
         """Add the hook; the interpreter has no way to remove one, so it is silent between cells."""
@@ -99,6 +101,7 @@ class FilesWatch:
     def start(self) -> None:
         """A cell begins."""
         self._seen, self._touched, self._tree, self._pid = FilesSeen(), {}, None, os.getpid()
+        self._held = {path: (_stat(path), self._digest_of(path)) for path in self._open_for_writing()}
         self._active = self._installed
 
     def stop(self) -> FilesSeen:
@@ -107,10 +110,20 @@ class FilesWatch:
         seen = self._seen
         if self._tree is not None:
             self._settle_children(seen)
+        for path, (stat, digest) in self._held.items():
+            if path not in self._touched and _stat(path) != stat:
+                seen.reads[path] = digest
+                seen.writes.add(path)
         for path, digest in seen.reads.items():
             if digest == _LATER:
                 seen.reads[path] = self._digest_of(path)
         return seen
+
+    def _open_for_writing(self) -> list[str]:
+        """Data files that this process has open from earlier cells, by whatever means, and may write."""
+        with self._unobserved():
+            paths = {path for path in _opened() if self._paths.is_data(path)}
+        return sorted(paths)
 
     def digest(self, path: str) -> Digest | None:
         """Digest of the file at a path, `None` where there is none."""
@@ -302,6 +315,31 @@ class FilesWatch:
         after = self._look()
         seen.writes.update(path for path, stat in after.items() if before.get(path) != stat)
         seen.writes.update(path for path in before if path not in after)
+
+
+def _opened() -> Iterator[str]:
+    """Regular files that this process has open for writing, as Linux tells."""
+    try:
+        descriptors = os.listdir("/proc/self/fd")
+    except OSError:
+        return
+    for number in descriptors:
+        try:
+            path = os.readlink(f"/proc/self/fd/{number}")
+            if not path.startswith("/") or path.startswith(("/dev/", "/proc/", "/memfd:")):
+                continue
+            if os.path.isfile(path) and fcntl(int(number), F_GETFL) & os.O_ACCMODE != os.O_RDONLY:
+                yield path
+        except OSError:
+            continue
+
+
+def _stat(path: str) -> Stat | None:
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return None
+    return stat.st_size, stat.st_mtime_ns, stat.st_ino
 
 
 _LATER: Digest = "later"

@@ -9,7 +9,7 @@ from nbrewind.state.guard import HookError
 
 HELD_OPEN = "a file that stays open for writing"
 """Occurs in why a value is opaque, where a cell that works on it must never be restored."""
-_READ_WHOLE = 64 * 2**20
+READ_WHOLE = 64 * 2**20
 
 
 def refuse_writer(path: object) -> HookError:
@@ -26,6 +26,6 @@ def content(path: str | bytes | os.PathLike[str]) -> str:
         Its digest; of files above 64 MiB size and time of modification.
     """
     stat = os.stat(path)
-    if stat.st_size <= _READ_WHOLE:
+    if stat.st_size <= READ_WHOLE:
         return digest_file(os.fsdecode(path)) or ""
     return f"{stat.st_size} {stat.st_mtime_ns}"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from typing import Any
 
 from nbrewind.state.guard import HookError
-from nbrewind.state.held import refuse_writer
+from nbrewind.state.held import READ_WHOLE, content, refuse_writer
 from nbrewind.state.registry import register_opaque, register_reducer
 
 _Settings = tuple[Any, Any, Any]
@@ -27,8 +28,14 @@ def reduce_connection(connection: sqlite3.Connection) -> tuple[Any, ...]:
     if set(paths) - {"main", "temp"}:
         raise HookError("other databases are attached to it")
     if paths.get("main"):
-        return open_connection, (paths["main"], settings)
+        return open_connection, (_portable(paths["main"]), settings)
     return open_memory, ("\n".join(connection.iterdump()), settings)
+
+
+def _portable(path: str) -> str:
+    """A path below the working folder as it is from there: the notebook's folder may lie elsewhere next time."""
+    here = os.path.realpath(os.curdir) + os.sep
+    return path[len(here) :] if path.startswith(here) else path
 
 
 def _databases(connection: sqlite3.Connection) -> list[tuple[int, str, str]]:
@@ -38,11 +45,20 @@ def _databases(connection: sqlite3.Connection) -> list[tuple[int, str, str]]:
 
 
 def digest_connection(connection: sqlite3.Connection) -> tuple[Any, ...]:
-    """What tells two connections apart: those in memory by content; one to a file may always be written through."""
+    """What tells two connections apart: the content of the database, in memory or in its file.
+
+    Raises
+    ------
+    HookError
+        Part of the content is in a log beside the file.
+    """
     function, arguments = reduce_connection(connection)
-    if function is open_connection:
-        raise refuse_writer(arguments[0])
-    return (function.__name__, *arguments)
+    if function is not open_connection:
+        return (function.__name__, *arguments)
+    path, settings = arguments
+    if os.path.exists(f"{path}-wal") or os.path.getsize(path) > READ_WHOLE:
+        raise refuse_writer(path)
+    return (function.__name__, path, settings, content(path))
 
 
 def open_connection(path: str, settings: _Settings) -> sqlite3.Connection:

@@ -533,6 +533,24 @@ def test_database_connection(lab):
     assert lab.repeat().outputs == lab.clean()
 
 
+def test_writes_through_a_connection_or_handler_of_an_earlier_cell(lab):
+    audited(
+        lab,
+        a="import logging, sqlite3\nlog = logging.getLogger('own')\nlog.setLevel('INFO')\n"
+        "log.addHandler(logging.FileHandler('out.log', mode='w'))",
+        b="db = sqlite3.connect('x.db')\ndb.execute('drop table if exists t')\ndb.execute('create table t(v)')\ndb.commit()",
+        c="db.execute('insert into t values (1)'); db.commit()",
+        d="log.info('one')",
+        k="k = 1",
+        e="log.info('two')\nprint(db.execute('select * from t').fetchall(), open('out.log').read(), k)",
+    )
+    result = lab.edit(k="k = 2").repeat()
+    assert result.outputs == lab.clean()
+    result = lab.edit(c="db.execute('insert into t values (5)'); db.commit()").repeat()
+    assert result.outputs == lab.clean()
+    assert "e" in result.executed
+
+
 def test_class_of_an_instance_redefined_twice(lab):
     audited(
         lab,

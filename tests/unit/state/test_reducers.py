@@ -117,8 +117,21 @@ class TestHdf5:
 
 
 class TestSqlite:
-    def test_connections_to_files_are_opaque(self, notebook, folder):
+    def test_connections_to_files_count_by_content(self, notebook, folder):
         notebook.run("import sqlite3; db = sqlite3.connect('d.sqlite')")
+        empty = notebook.covariables("db")["db"]
+        notebook.run("db.execute('create table t (a)'); db.execute('insert into t values (7)'); db.commit()")
+        filled = notebook.covariables("db")["db"]
+        assert not empty.opaque
+        assert not filled.opaque
+        assert empty.digest != filled.digest
+        notebook.run("db.close()")
+
+    def test_content_in_a_log_beside_the_file_is_not_known(self, notebook, folder):
+        notebook.run(
+            "import sqlite3; db = sqlite3.connect('d.sqlite'); db.execute('pragma journal_mode=wal')"
+        )
+        notebook.run("db.execute('create table t (a)'); db.commit()")
         assert HELD_OPEN in notebook.covariables("db")["db"].opaque
         notebook.run("db.close()")
 
