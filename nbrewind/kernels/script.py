@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 from nbrewind import hpc
 from nbrewind.cells.imports import ImportWatch
 from nbrewind.errors import NbrewindError, UsageError
+from nbrewind.kernels.engines import engine_options
 from nbrewind.kernels.journal import CellJournal
 from nbrewind.kernels.recording import Recording
 from nbrewind.kernels.settings import Settings, record_folder
@@ -155,10 +156,7 @@ class ScriptRun:
             return
         assert self._recording is not None, "it was opened just now"
         memo = RecordMemo(self._recording.record, self._recording.writer)
-        engine = hpc.EngineOptions(
-            worker_deadline=self._settings.worker_deadline or None, environments=self._settings.environments
-        )
-        hpc.install(memo, self._journal, engine)
+        hpc.install(memo, self._journal, engine_options(self._settings, _tell))
 
     def _open(self) -> bool:
         try:

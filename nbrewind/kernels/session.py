@@ -18,7 +18,6 @@ from typing import Any
 from attrs import define, evolve, field, frozen
 
 from nbrewind import hpc
-from nbrewind.batch.model import Site
 from nbrewind.cells import distributions
 from nbrewind.cells.ambient import Ambient, default_providers
 from nbrewind.cells.code import CellCode, read_cell
@@ -27,9 +26,10 @@ from nbrewind.cells.observer import Observation, Observer
 from nbrewind.cells.paths import Paths
 from nbrewind.cells.states import States
 from nbrewind.cells.variables import Variables, Versions
-from nbrewind.errors import NbrewindError
 from nbrewind.kernels import widgets
 from nbrewind.kernels.cells import Cell
+from nbrewind.kernels.deciding import Decider
+from nbrewind.kernels.engines import engine_options
 from nbrewind.kernels.history import History
 from nbrewind.kernels.journal import CellJournal
 from nbrewind.kernels.jumps import LISTS, Jump
@@ -38,7 +38,7 @@ from nbrewind.kernels.prompts import ASKS, watch_prompts
 from nbrewind.kernels.recording import Recording
 from nbrewind.kernels.settings import Settings
 from nbrewind.kernels.verifying import DIFFERED, Check, Verifier
-from nbrewind.plan.decide import Hit, Miss, code_change, decide
+from nbrewind.plan.decide import Hit, Miss
 from nbrewind.plan.task_differences import recorded_cause
 from nbrewind.record.digests import digest_bytes
 from nbrewind.record.model import CellRun, Covariable, Digest, Evidence, Reason, TaskCause, TaskCount
@@ -140,10 +140,11 @@ class Session:
         self.reading: CellCode | None = None
         self.past: list[Step] = []
         self._against: CellRun | None = None
-        self.verifier: Verifier | None = None
+        self._verifier: Verifier | None = None
         if settings.verify:
             run = self.recording.run.id
-            self.verifier = Verifier(self.recording.record, loader, run, settings.verify, settings.tolerance)
+            self._verifier = Verifier(self.recording.record, loader, run, settings.verify, settings.tolerance)
+        self._decider = Decider(self.recording, self._now, self._previews, self._verifier)
         self.rebuilding = False
         hdf5 = "nbrewind.state.hdf5"
         self._warming = Thread(target=import_module, args=(hdf5,), name="nbrewind-hdf5", daemon=True)
@@ -156,25 +157,8 @@ class Session:
         self.observer.install()
         watch_prompts(self.shell, self.journal.effect)
         self.recording.start_saver(self.analyser)
-        options = hpc.EngineOptions(
-            worker_deadline=self.settings.worker_deadline or None,
-            environments=self.settings.environments,
-            site=self._site(),
-            beside=self.settings.record,
-        )
+        options = engine_options(self.settings, self.journal.notice)
         hpc.install(RecordMemo(self.recording.record, self.recording.writer), self.journal, options)
-
-    def _site(self) -> Site | None:
-        """The site whose workers run tasks; a wrong one is told, and the notebook's own settings stay."""
-        if not self.settings.site:
-            return None
-        from nbrewind.batch.search import load
-
-        try:
-            return load(self.settings.site, self.settings.notebook.parent)
-        except NbrewindError as error:
-            self.journal.notice(str(error))
-            return None
 
     # -- deciding
 
@@ -193,94 +177,10 @@ class Session:
 
     def decide(self, cell: Cell, code: CellCode) -> Hit | Miss:
         """Whether the recorded effects of this cell hold."""
-        if self.settings.kind == "audit":
-            return Miss((Reason("fresh"),) if self.settings.fresh else (Reason("audit"),))
-        if self.settings.fresh:
-            return Miss((Reason("fresh"),))
-        if {cell.id, str(cell.index)} & set(self.settings.rerun):
-            return Miss((Reason("asked"),))
-        if "volatile" in cell.tags:
-            return Miss((Reason("volatile"),))
-        if beside := self.observer.beside:
-            return Miss((Reason("beside", beside),))
-        decision: Hit | Miss = Miss(())
-        with self.recording.guarded("the record cannot be searched"):
-            decision = decide(self.recording.record.traces(code.digest), self._now, self._usable)
-        if self.verifier is not None and self.verifier.takes(cell.id or cell.source):
-            trace = self._to_verify(decision)
-            if trace is not None:
-                self._against, self.journal.fresh = trace, True
-                return Miss((Reason("verify", run=trace.run),), trace)
-        if isinstance(decision, Miss):
-            return evolve(decision, because=self._explained(cell, decision))
+        decision = self._decider.decide(cell, code, self.settings, self.observer.beside)
+        if isinstance(decision, Miss) and [reason.kind for reason in decision.because] == ["verify"]:
+            self._against, self.journal.fresh = decision.nearest, True
         return decision
-
-    def _to_verify(self, decision: Hit | Miss) -> CellRun | None:
-        """The recorded run that a cell can be compared with: it saw the same, be it that this acts on living things."""
-        if isinstance(decision, Hit):
-            return decision.trace
-        trace, living = (
-            decision.nearest,
-            {reason.name for reason in decision.because if reason.kind == "live"},
-        )
-        if trace is None or len(living) != len(decision.because):
-            return None
-        seen = {one.name: one.digest for one in trace.evidence if one.kind == "variable"}
-        same = all(name in seen and self._now.digest("variable", name) == seen[name] for name in living)
-        return trace if same else None
-
-    def _usable(self, trace: CellRun) -> Reason | None:
-        """Whether the outputs and files of a matching trace can be put back."""
-        record = self.recording.record
-        if trace.outputs and not record.has_blob(trace.outputs):
-            return Reason("unsaved", "its output", run=trace.run)
-        for written in trace.files:
-            same = self._now.digest("file", written.path) == written.digest
-            if not same and written.digest is not None and not record.has_blob(written.digest):
-                return Reason("unsaved", f"the file {written.path}", run=trace.run)
-        for state in trace.ambient:
-            if not record.has_blob(state.blob):
-                return Reason("unsaved", f"the {state.name} state", run=trace.run)
-        return None
-
-    def _explained(self, cell: Cell, miss: Miss) -> tuple[Reason, ...]:
-        """Reasons with the values' short descriptions; where no trace has this code, what the cell was before."""
-        if miss.nearest is None:
-            return (self._code_reason(cell),)
-        previews = miss.nearest.previews
-        explained = []
-        for reason in miss.because:
-            if reason.kind == "variable":
-                now = self._previews.get(self._now.digest("variable", reason.name) or "", "")
-                before = previews.get(reason.name, "")
-                if before and now and before != now:
-                    reason = evolve(reason, before=before, after=now)
-            explained.append(reason)
-        return tuple(explained)
-
-    def _code_reason(self, cell: Cell) -> Reason:
-        last = None
-        with self.recording.guarded("the record cannot be searched"):
-            last = self._last_run_of(cell)
-        if last is None:
-            return Reason("new")
-        if last.status != "ok":
-            return (
-                Reason("failed", run=last.run)
-                if last.source == cell.source
-                else code_change(last.source, cell.source)
-            )
-        return evolve(code_change(last.source, cell.source), run=last.run)
-
-    def _last_run_of(self, cell: Cell) -> CellRun | None:
-        if not cell.id:
-            return None
-        for run in reversed(self.recording.record.runs()):
-            if run.id != self.recording.run.id and run.notebook == self.settings.notebook.name:
-                found = [seen for seen in self.recording.record.cells(run.id) if seen.cell_id == cell.id]
-                if found:
-                    return found[-1]
-        return None
 
     # -- restoring
 
@@ -421,10 +321,10 @@ class Session:
     def _verified(self, run: CellRun, outputs: list[dict[str, Any]]) -> Check | None:
         """Compare a cell that ran to be verified, and go on from what the record says: the next cell is on its own."""
         trace, self._against = self._against, None
-        if trace is None or self.verifier is None:
+        if trace is None or self._verifier is None:
             return None
         self.journal.fresh = self.settings.fresh
-        check = self.verifier.compare(trace, run, outputs, self.variables.namespace)
+        check = self._verifier.compare(trace, run, outputs, self.variables.namespace)
         if check.findings:
             savable = [made for made in trace.covariables if self.variables.can_load(made)]
             self.variables.assume(savable, trace.deleted)
