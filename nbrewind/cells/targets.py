@@ -19,6 +19,7 @@ SHELL = "get_ipython()"
 """First part of a path that begins with a call of that function."""
 _SETTERS = frozenset({"setattr", "delattr"})
 _MAGICS = frozenset({"run_line_magic", "run_cell_magic", "magic"})
+_EXTENSIONS = (["load_ext"], ["reload_ext"], ["unload_ext"])
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
@@ -104,6 +105,9 @@ def _called(call: ast.expr, statement: ast.stmt, *, discarded: bool) -> Iterator
             yield _target((*path, name), "set", statement)
         return
     if path := _path(function):
+        words = [_literal(argument) for argument in arguments[:2]]
+        if path[-1] in _MAGICS and words[:1] in _EXTENSIONS and words[1:] == ["nbrewind"]:
+            return  # it sets nothing that the notebook could see, and is nothing at all in nbrewind's own kernels
         word = _literal(arguments[0]) if arguments and path[-1] in _MAGICS else ""
         yield _target(path, "call", statement, discarded=discarded, word=word)
 
