@@ -17,6 +17,7 @@ _HOME_CONFIG = tuple(
 )
 _OWN_CODE = Path(__file__).parents[1]
 _ENGINE_LOGS = ("vine-run-info", "workqueue-run-info")
+_ENGINE_STAGING = ("wq-py-staging-", "wq-factory-", "vine-factory-")
 
 
 class Paths:
@@ -66,6 +67,7 @@ class Paths:
             "__pycache__" in parts
             or full.endswith((".pyc", ".ipynb"))
             or any(name in parts for name in _ENGINE_LOGS)
+            or any(part.startswith(_ENGINE_STAGING) for part in parts)
         ):
             return False
         software = max((len(folder) for folder in self._environment if full.startswith(folder)), default=0)

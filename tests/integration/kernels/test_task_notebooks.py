@@ -310,3 +310,17 @@ def test_search_example(tmp_path):
     questions.write_text(questions.read_text().replace("a submodule", "a package"))
     assert run("repeat") == (200, 25)
     assert run("repeat", ("k1", "1.6")) == (25, 200)
+
+
+def test_work_queue_in_a_notebook(lab):
+    """What the engine stages in the temporary folder is no data of the cell."""
+    lab.write(
+        define="import ndcctools.work_queue as wq\nn = 3\ndef f(x): return x * n",
+        manager="q = wq.WorkQueue(port=0)\nw = wq.Factory('local', manager=q)\nw.min_workers = w.max_workers = 1\nw.start()",
+        run="ts = [wq.PythonTask(f, i) for i in (1, 2)]\nfor t in ts: q.submit(t)\nwhile not q.empty(): q.wait(5)\nprint([t.output for t in ts])",
+    )
+    assert lab.audit().tasks == (0, 2)
+    again = lab.repeat()
+    assert (again.executed, again.tasks) == ([], (0, 0))
+    edited = lab.edit(define=lab.cells["define"].replace("n = 3", "n = 4")).repeat()
+    assert edited.tasks == (0, 2)
