@@ -136,7 +136,7 @@ def is_read_only(folder: str) -> bool:
 def refuse_system_folder(folder: str) -> None:
     """Exit when showing a folder would hide a part of the hosts' own system."""
     top = folder.split("/")[1]
-    if top in ("", *SYSTEM) or folder in ("/home", "/var"):
+    if top in ("", *SYSTEM) or folder in ("/home", "/users", "/var"):
         fail(f"{folder} cannot be shown in the box, which has its own; use a folder elsewhere", UNUSABLE)
 
 
@@ -171,9 +171,9 @@ def environment(site: str, venv: str) -> dict[str, str]:
     return {
         "LANG": "C.UTF-8",
         **kept,
-        "HOME": "/home/user",
-        "USER": "user",
-        "LOGNAME": "user",
+        "HOME": SITES[site].home,
+        "USER": SITES[site].user,
+        "LOGNAME": SITES[site].user,
         "SHELL": "/bin/bash",
         "PATH": f"{venv}/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
         "VIRTUAL_ENV": venv,

@@ -59,13 +59,15 @@ def start_site(site: Site) -> dict[str, object]:
 def make_folders(site: Site) -> None:
     """Make what the hosts of a site share (home folders, configuration) and each one's own disk."""
     base = BOX / site.name
-    (base / "home" / "user").mkdir(parents=True)
+    (base / "home" / site.user).mkdir(parents=True)
+    (base / "home" / "scratch" / site.user).mkdir(parents=True)
     shutil.copytree("/etc", base / "etc", symlinks=True)
     etc = base / "etc"
     append(
-        etc / "passwd", f"user:x:{kernel.USER}:{kernel.USER}:user of site {site.name}:/home/user:/bin/bash\n"
+        etc / "passwd",
+        f"{site.user}:x:{kernel.USER}:{kernel.USER}:of site {site.name}:{site.home}:/bin/bash\n",
     )
-    append(etc / "group", f"user:x:{kernel.USER}:\n")
+    append(etc / "group", f"{site.user}:x:{kernel.USER}:\n")
     replace(etc / "hosts", hosts_file(site))
     # Hosts are found in the file above or not at all: waiting for a name server that is not there helps nobody.
     replace(etc / "nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n")
@@ -150,7 +152,7 @@ def bubblewrap(site: Site, host: Host) -> list[str]:
         "/etc",
         "--bind",
         f"{base}/home",
-        "/home",
+        site.homes,
     ]
     command += ["--dev", "/dev", "--proc", "/proc", "--ro-bind-try", "/sys", "/sys", "--tmpfs", "/run"]
     # The site's user is the caller, whom the machine's kernel would let change its settings.

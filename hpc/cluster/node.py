@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
     host = next(host for host in site.hosts if host.name == host_name)
     os.environ["PATH"] = "/usr/bin:/usr/sbin"
     connect(host)
-    own_folders()
+    own_folders(site.homes)
     os.setns(int(users), os.CLONE_NEWUSER)
     os.close(int(users))
     kernel.become(kernel.ROOT)
@@ -46,7 +46,7 @@ def connect(host: Host) -> None:
     kernel.run("ip", "link", "set", "eth0", "up")
 
 
-def own_folders() -> None:
+def own_folders(homes: str) -> None:
     """Give the site's root what a system's root owns; the rest of the machine's files stay the caller's."""
     for path in (
         "/run/munge",
@@ -70,7 +70,7 @@ def own_folders() -> None:
     )
     for path in (*roots, *folders, "/run/munge/key", "/dev/shm", "/tmp"):
         os.chown(path, kernel.HOST_ROOT, kernel.HOST_ROOT)
-    for path in ("/", "/run", "/var", "/var/lib", "/var/log", "/var/spool", "/run/munge", "/home"):
+    for path in ("/", "/run", "/var", "/var/lib", "/var/log", "/var/spool", "/run/munge", homes):
         os.chmod(path, 0o755)
     for path in ("/var/tmp", "/tmp", "/dev/shm", "/run/lock"):
         os.chmod(path, 0o1777)

@@ -18,13 +18,31 @@ class Host:
 
 @dataclass(frozen=True)
 class Site:
-    """One cluster: a login node, which also runs the scheduler, and its compute nodes."""
+    """One cluster: a login node, which also runs the scheduler, and its compute nodes.
+
+    `speaks` is the batch system that its users are told of: that of Slurm itself, or of its stand-in for PBS.
+    """
 
     name: str
     subnet: str
     nodes: int
     cpus: int = 2
     memory: int = 4000
+    user: str = "user"
+    homes: str = "/home"
+    speaks: str = "slurm"
+
+    @property
+    def home(self) -> str:
+        """The user's home folder."""
+        return f"{self.homes}/{self.user}"
+
+    @property
+    def scratch(self) -> str:
+        """The user's folder for scratch, which every host of the site sees."""
+        return (
+            f"{self.home}/nbrewind-scratch" if self.speaks == "slurm" else f"{self.homes}/scratch/{self.user}"
+        )
 
     @property
     def login(self) -> Host:
@@ -42,7 +60,13 @@ class Site:
         return [self.login, *self.compute]
 
 
-SITES = {site.name: site for site in [Site("a", "10.71.0", nodes=4)]}
+SITES = {
+    site.name: site
+    for site in [
+        Site("a", "10.71.0", nodes=4),
+        Site("b", "10.72.0", nodes=2, user="visitor", homes="/users", speaks="pbs"),
+    ]
+}
 
 
 def hosts_file(site: Site) -> str:
@@ -100,7 +124,7 @@ def site_file(site: Site) -> str:
         "verified = true",
         "",
         "[scheduler]",
-        'type = "slurm"',
+        f'type = "{site.speaks}"',
         'walltime = "0:30:00"',
         "",
         "[[scheduler.queues]]",
@@ -122,6 +146,6 @@ def site_file(site: Site) -> str:
         'path = ["auto"]',
         "",
         "[paths]",
-        'scratch = "$HOME/nbrewind-scratch"',
+        f'scratch = "{site.scratch}"',
     ]
     return "\n".join(lines) + "\n"

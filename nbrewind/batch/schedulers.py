@@ -244,7 +244,9 @@ def pbs(text: str) -> list[Job]:
 
 
 def _attributes(block: str) -> dict[str, str]:
-    """The attributes of one job; long values go on in lines that begin with a tab."""
+    """The attributes of one job; PBS lets long values go on after a tab, Slurm's stand-in begins each with one."""
+    if not re.search(r"(?m)^ {4}\S", block):
+        return dict(re.findall(r"(?m)^\t(\S+) = (.*)$", block))
     whole = re.sub(r"\r?\n\t", "", block)
     return dict(re.findall(r"(?m)^ {4}(\S+) = (.*)$", whole))
 

@@ -103,6 +103,20 @@ def test_jobs_are_cancelled_when_the_kernel_is_killed(run, notebook, tmp_path):
     assert nothing_left(run)
 
 
+def test_notebook_of_one_site_runs_its_changed_tasks_at_another(run, notebook, tmp_path):
+    first = report(run("nbrewind", "audit", "scaled.ipynb", "--site", "a", "-q", "--json"))
+    assert first["tasks"]["submitted"] == 4
+    there = ("--site", "b", "nbrewind", "repeat", "scaled.ipynb", "--site", "b")
+    unchanged = report(run(*there, "-q", "--json"))
+    assert (unchanged["tasks"]["reused"], unchanged["tasks"]["submitted"]) in [(0, 0), (4, 0)]
+    second = report(run(*there, "-p", "last", "7", "-o", "two.ipynb", "-q", "--json"))
+    assert (second["tasks"]["reused"], second["tasks"]["submitted"]) == (3, 1)
+    printed, hosts = shown(tmp_path / "two.ipynb")
+    assert printed == "[0, 1, 2, 21] True False"
+    assert set(hosts) & {"b1", "b2"}
+    assert set(hosts) <= {*NODES, "b1", "b2"}
+
+
 @pytest.mark.slow
 def test_evicted_workers_are_made_up_for(run, notebook):
     source = nbformat.read(notebook, 4)

@@ -29,6 +29,19 @@ def test_job_of_openpbs_that_can_never_run(name, what):
     assert watching.can_never_run(job.reason)
 
 
+STAND_IN = """\
+Job Id:\t7
+\tJob_Name = nbw-1
+\tJob_Owner = visitor@b-login
+\tjob_state = R
+\tqueue = main
+"""
+
+
+def test_job_of_slurms_stand_in_for_pbs():
+    assert [(job.id, job.state) for job in schedulers.pbs(STAND_IN)] == [("7", "running")]
+
+
 def test_finished_job_of_openpbs():
     (job,) = openpbs("qstat_-x_-f_2.vm__finished-ok")
     assert job.state == "ended"
