@@ -1,16 +1,23 @@
-"""Clusters, and how workers are started there: ``site list``, ``show``, ``new`` and ``schema``."""
+"""Clusters, and how workers are started there: the commands ``site …``."""
 
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import attrs
 import click
 from rich.text import Text
 
 from nbrewind.cli.basics import PATH, Group, json_option, out, write_json
 from nbrewind.errors import SiteFileError, UsageError
+
+if TYPE_CHECKING:
+    from nbrewind.batch.checking import Finding
 
 
 @click.group(cls=Group)
@@ -169,3 +176,44 @@ def render(name: str, engine: str, cores: int | None, workers: int | None, json_
         write_json({"schema": 1, **as_json(planned)}, json_to)
         return
     click.echo(as_text(planned), nl=False)
+
+
+@site.command()
+@click.argument("name")
+@click.option(
+    "--wait", "patience", type=float, default=60.0, show_default=True, help="Seconds for the probe job."
+)
+@json_option
+def check(name: str, patience: float, json_to: str | None) -> None:
+    """Try everything that workers at the site NAME need, with a small probe job; each failure has its remedy.
+
+    \b
+    Example:  nbrewind site check mine --wait 600
+    """
+    from nbrewind.batch import search
+    from nbrewind.batch.checking import check as checked
+
+    findings = []
+    beside = Path.cwd() / ".nbrewind-check"
+    try:
+        for finding in checked(search.load(name), beside, patience=patience):
+            findings.append(finding)
+            if json_to is None:
+                out.print(_finding(finding))
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    if json_to is not None:
+        rows = [attrs.asdict(finding) for finding in findings]
+        write_json({"schema": 1, "checks": rows}, json_to)
+    if any(finding.state == "bad" for finding in findings):
+        sys.exit(3)
+
+
+_MARKS = {"ok": ("✓", "green"), "bad": ("✗", "red"), "skipped": ("–", "yellow")}
+
+
+def _finding(finding: Finding) -> Text:
+    remedy = f"  → {finding.remedy}" if finding.remedy else ""
+    took = f"  {finding.seconds:.1f} s" if finding.seconds >= 0.1 else ""
+    text = f" {finding.check:<12} {finding.found}"
+    return Text.assemble(_MARKS[finding.state], text, (took, "dim"), (remedy, "dim"))

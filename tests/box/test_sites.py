@@ -103,6 +103,36 @@ def test_jobs_are_cancelled_when_the_kernel_is_killed(run, notebook, tmp_path):
     assert nothing_left(run)
 
 
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_check_finds_nothing_wrong_with_the_sites_of_the_box(run, name):
+    checks = report(run("--site", name, "nbrewind", "site", "check", name, "--json"))["checks"]
+    assert {each["check"] for each in checks if each["state"] == "ok"} >= {
+        "probe job",
+        "way back",
+        "cloudpickle",
+    }
+    assert all(each["state"] == "ok" for each in checks)
+
+
+@pytest.mark.parametrize(
+    ("text", "check", "found"),
+    [
+        ('[scheduler]\nqueue = "nosuch"\nqueues = []', "submission", "invalid partition specified: nosuch"),
+        ('[network]\ninterface = ""\naddress = "10.99.0.1"', "way back", "10.99.0.1"),
+        ('[paths]\nscratch = "/tmp/only-here"', "probe job", "no answer"),
+        ("[security]\ntls = true\n[scheduler]\naccount_required = true", "queue", "set NBREWIND_ACCOUNT"),
+    ],
+)
+def test_check_says_what_is_wrong(run, tmp_path, text, check, found):
+    (tmp_path / "bad.toml").write_text(f'[site]\nextends = "a"\n{text}\n')
+    done = run("nbrewind", "site", "check", "bad.toml", "--wait", "8", "--json")
+    bad = [each for each in json.loads(done.stdout)["checks"] if each["state"] == "bad"]
+    assert done.returncode == 3
+    assert [each["check"] for each in bad] == [check]
+    assert found in bad[0]["found"]
+    assert bad[0]["remedy"]
+
+
 def test_notebook_of_one_site_runs_its_changed_tasks_at_another(run, notebook, tmp_path):
     first = report(run("nbrewind", "audit", "scaled.ipynb", "--site", "a", "-q", "--json"))
     assert first["tasks"]["submitted"] == 4
