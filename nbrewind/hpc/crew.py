@@ -11,7 +11,7 @@ from typing import Any
 from nbrewind.errors import NbrewindError, WorkersMissing, WorkersUnfit
 from nbrewind.hpc.books import NAME, ManagerBook
 from nbrewind.hpc.engine import Engine
-from nbrewind.hpc.factories import FactoryBook, describe_factory, factory_book, serves
+from nbrewind.hpc.factories import FactoryBook, describe_factory, factory_book, fresh_scratch, serves
 from nbrewind.hpc.patching import Method, Patches
 from nbrewind.hpc.places import Places
 from nbrewind.hpc.session import Session
@@ -222,6 +222,8 @@ class Crew:
             book.wanted = False
             self._resolve(factory, book)
             book.wanted = True
+        if self._engine.scratch and not factory.scratch_dir:
+            factory.scratch_dir = fresh_scratch(self._engine.scratch)
         self._start(factory)
         self._session.journal.effect("factory")
 

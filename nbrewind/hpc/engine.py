@@ -28,6 +28,8 @@ class Engine:
         Of a manager whose author names none.
     book
         Returns what is kept of a manager.
+    scratch
+        Beginning of the name of the folder that its factories share; one would copy the worker over another's that runs.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Engine:
     launcher: str
     port: int
     book: Callable[[Any], ManagerBook]
+    scratch: str = ""
 
     def is_open(self, manager: Any) -> bool:
         """Whether a manager can be used."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
+import tempfile
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +45,15 @@ def serves(factory: Any, manager: Any) -> bool:
     if port is not None:
         return str(port) == str(manager.port)
     return options.get("manager-name") is not None and options.get("manager-name") == manager.name
+
+
+def fresh_scratch(prefix: str) -> str:
+    """A folder of its own for one factory, in the one that they share; it goes when the process ends."""
+    shared = os.path.join(os.getcwd(), f"{prefix}{os.getuid()}")
+    os.makedirs(shared, exist_ok=True)
+    folder = tempfile.mkdtemp(prefix="run-", dir=shared)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def describe_factory(factory: Any) -> str:

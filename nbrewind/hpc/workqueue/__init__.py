@@ -35,6 +35,7 @@ class WorkQueue:
             launcher="work_queue_factory",
             port=module.WORK_QUEUE_DEFAULT_PORT,
             book=manager_book,
+            scratch="wq-factory-",
         )
         self._crew = Crew(self._patches, engine, session)
         TaskPatches(self._patches, module, session)
