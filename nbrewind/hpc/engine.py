@@ -29,7 +29,7 @@ class Engine:
     book
         Returns what is kept of a manager.
     scratch
-        Beginning of the name of the folder that its factories share; one would copy the worker over another's that runs.
+        Beginning of the name of the folder that its factories share, where one would copy over another's worker.
     """
 
     name: str
