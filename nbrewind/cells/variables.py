@@ -26,8 +26,8 @@ class AnalyserLike(Protocol):
     def covariables(self, names: Iterable[str]) -> list[Covariable]:
         """Partition names by what they share, and digest each part."""
 
-    def references(self, name: str) -> Iterable[str]:
-        """Variables that functions and classes in a value refer to."""
+    def references(self, *names: str) -> frozenset[str]:
+        """Other variables that functions and classes in the values of these refer to."""
 
 
 class LoaderLike(Protocol):
@@ -183,15 +183,11 @@ class Variables:
         found: set[str] = set()
         pending = set(names)
         while pending:
-            name = pending.pop()
-            if name in found:
-                continue
-            found.add(name)
-            held = self._current.get(name)
-            if held is not None:
-                pending |= set(held.needs) - found
-            elif name in self.namespace and self.is_own(name):
-                pending |= set(self._analyser.references(name)) - found
+            found |= pending
+            known = {name for name in pending if name in self._current}
+            new = [name for name in sorted(pending - known) if name in self.namespace and self.is_own(name)]
+            needs = {need for name in known for need in self._current[name].needs}
+            pending = (needs | self._analyser.references(*new)) - found
         return found
 
     def dependents(self, names: Iterable[str]) -> set[str]:

@@ -288,8 +288,8 @@ class _NoValues:
     def covariables(self, names: Iterable[str]) -> list[Covariable]:
         return []
 
-    def references(self, name: str) -> Iterable[str]:
-        return ()
+    def references(self, *names: str) -> frozenset[str]:
+        return frozenset()
 
     def can_load(self, covariable: Covariable) -> bool:
         return False

@@ -172,14 +172,15 @@ class Analyser:
             self._measures[covariable.digest] = known
         return known
 
-    def references(self, name: str) -> frozenset[str]:
-        """Variables that functions and classes of this one's value refer to by name; nothing is digested."""
-        if name not in self.namespace:
+    def references(self, *names: str) -> frozenset[str]:
+        """Other variables that functions and classes in the values of these refer to by name; nothing is digested."""
+        values = [self.namespace[name] for name in names if name in self.namespace]
+        if not values:
             return frozenset()
         with watching():
             scope = Scope(self.namespace, self._plans, self.buffers, hashing=False, through=True)
-            walk = _walk(scope, [self.namespace[name]])
-        return frozenset((walk.needs | _states_of(walk)) - {name})
+            walk = _walk(scope, values)
+        return frozenset((walk.needs | _states_of(walk)) - set(names))
 
     def value_of(self, name: str) -> Any:
         """What a name stands for: a variable's value, or state outside of them."""
