@@ -113,7 +113,7 @@ class OutputTap:
             if self._muted and get_ident() not in self._own:
                 return None
             if self._records(parent_header):
-                self._record({"type": kind, "content": json.loads(json.dumps(body, default=str))})
+                self._record({"type": kind, "content": widgets.plain(body)})
         elif kind in widgets.KINDS and not self._muted and self._records(parent_header):
             buffers = more.get("buffers") or (args[1] if len(args) > 1 else None)
             self._record(widgets.recorded(kind, body, more.get("metadata"), buffers))
@@ -186,7 +186,7 @@ def _parsed(frames: list[Any]) -> tuple[str, str, Any]:
 
 def with_payload(messages: list[dict[str, Any]], payload: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Messages of a cell, with what its reply asks of the front end."""
-    asked = json.loads(json.dumps(payload, default=str))
+    asked = widgets.plain(payload)
     return [*messages, *({"type": PAYLOAD, "content": item} for item in asked)]
 
 

@@ -28,11 +28,16 @@ _ONLY_SHOWN = frozenset(
 Message = dict[str, Any]
 
 
+def plain(content: Any) -> Any:
+    """A copy of what a message holds, as JSON has it."""
+    return json.loads(json.dumps(content, default=str))
+
+
 def recorded(kind: str, content: Any, metadata: Any, buffers: Sequence[Any] | None) -> Message:
     """A comm message in the form of the record."""
     message = {
         "type": kind,
-        "content": json.loads(json.dumps(content, default=str)),
+        "content": plain(content),
         "metadata": metadata or {},
     }
     if buffers:

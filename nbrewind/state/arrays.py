@@ -55,7 +55,7 @@ def _arrays(walk: Walk, group: Sequence[Array]) -> None:
             token, children = array_parts(walk, array)
         else:
             if (
-                array.base is not None or id(array) in walk.met.ids
+                array.base is not None or id(array) in walk.met
             ):  # else it is held once, and nothing looks into it
                 _note_place(walk, array)
             walk.size += array.nbytes

@@ -147,12 +147,12 @@ class Analyser:
     def _depths(self, values: Mapping[str, Any], looks: Mapping[str, Walk]) -> dict[str, Walk]:
         """Walks that go on inside what has no canonical form, for the names that hold any."""
         scope = Scope(self.namespace, self._plans, self.buffers, hashing=False, through=True)
-        return {name: _walk(scope, [values[name]]) for name, walk in looks.items() if walk.sealed}
+        return {name: Walk(scope, [values[name]]) for name, walk in looks.items() if walk.sealed}
 
     def value(self, value: Any) -> Valued:
         """Digest one value, whether a variable holds it or not; functions and classes by content."""
         with watching():
-            walk = _walk(self._scope(), [value])
+            walk = Walk(self._scope(), [value])
         return Valued(walk.digest, frozenset(walk.needs), walk.refused)
 
     def digest_of(self, values: Sequence[Any]) -> Digest:
@@ -168,7 +168,7 @@ class Analyser:
         if known is None:
             values = [self.value_of(name) for name in covariable.names]
             with watching():
-                known = Measure.of(_walk(self._scope(hashing=False), values))
+                known = Measure.of(Walk(self._scope(hashing=False), values))
             self._measures[covariable.digest] = known
         return known
 
@@ -179,7 +179,7 @@ class Analyser:
             return frozenset()
         with watching():
             scope = Scope(self.namespace, self._plans, self.buffers, hashing=False, through=True)
-            walk = _walk(scope, values)
+            walk = Walk(scope, values)
         return frozenset((walk.needs | _states_of(walk)) - set(names))
 
     def value_of(self, name: str) -> Any:
@@ -252,17 +252,13 @@ def _with_kin(
     return result
 
 
-def _walk(scope: Scope, roots: Sequence[Any]) -> Walk:
-    return Walk(scope, roots)
-
-
 def _looks(scope: Scope, values: Mapping[str, Any]) -> dict[str, Walk]:
     """One walk a value; names of one and the same object share it."""
     made: dict[int, Walk] = {}
     looks: dict[str, Walk] = {}
     for name, value in values.items():
         if id(value) not in made:
-            made[id(value)] = _walk(scope, [value])
+            made[id(value)] = Walk(scope, [value])
         looks[name] = made[id(value)]
     return looks
 
