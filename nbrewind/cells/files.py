@@ -87,10 +87,15 @@ class FilesWatch:
         self._tree: dict[str, Stat] | None = None
         self._tree_root = ""
         self._held: dict[str, tuple[Stat | None, Digest | None]] = {}
+        self._inherited: frozenset[str] = frozenset()
 
     def install(self) -> None:
-        """Add the hook; the interpreter has no way to remove one, so it is silent between cells."""
+        """Add the hook; the interpreter has no way to remove one, so it is silent between cells.
+
+        What the process may write by now, such as the log that its output goes to, is no doing of a cell.
+        """
         if not self._installed:
+            self._inherited = frozenset(_opened())
             sys.addaudithook(self._hook)
             self._installed = True
 
@@ -123,7 +128,7 @@ class FilesWatch:
         """Data files that this process has open from earlier cells, by whatever means, and may write."""
         with self._unobserved():
             paths = {path for path in _opened() if self._paths.is_data(path)}
-        return sorted(paths)
+        return sorted(paths - self._inherited)
 
     def digest(self, path: str) -> Digest | None:
         """Digest of the file at a path, `None` where there is none."""
@@ -301,7 +306,7 @@ class FilesWatch:
         found: dict[str, Stat] = {}
         size = 0
         for path, stat in _walk(self._tree_root):
-            if not self._paths.is_data(path):
+            if not self._paths.is_data(path) or path in self._inherited:
                 continue
             found[path] = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
             size += stat.st_size

@@ -88,6 +88,26 @@ def test_child_processes(watch, tmp_path):
     assert names(seen.writes) == ["made.txt"]
 
 
+def test_the_log_that_the_output_goes_to_is_no_data(tmp_path):
+    program = """if True:
+        import subprocess, sys
+        from nbrewind.cells.files import FilesWatch
+        from nbrewind.cells.paths import Paths
+        from nbrewind.record.digests import FileDigests
+        watch = FilesWatch(Paths(sys.argv[1]), FileDigests().of)
+        watch.install()
+        watch.start()
+        print("a line of the log", flush=True)
+        subprocess.run(["true"], check=True)
+        seen = watch.stop()
+        assert not seen.writes and not seen.reads, seen
+    """
+    with open(tmp_path / "run.log", "w") as log:
+        subprocess.run(
+            [sys.executable, "-c", program, str(tmp_path)], cwd=tmp_path, stdout=log, check=True
+        )
+
+
 def test_listings(watch, tmp_path):
     os.listdir(".")
     assert watch.stop().listings == {os.path.realpath(tmp_path)}
