@@ -35,7 +35,8 @@ def plan(
     """
     from nbrewind.kernels.notebooks import apply_parameters, read_notebook
     from nbrewind.kernels.outlook import outlook
-    from nbrewind.report.text import plan_table, planned, seconds
+    from nbrewind.report.text import plan_table, planned
+    from nbrewind.report.words import seconds
 
     content = read_notebook(notebook)
     for line in apply_parameters(content, notebook, parameters):

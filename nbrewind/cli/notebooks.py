@@ -24,7 +24,7 @@ from nbrewind.cli.basics import (
 from nbrewind.cli.sites import site_option
 from nbrewind.errors import UsageError
 from nbrewind.kernels.settings import Kind, Settings, record_folder
-from nbrewind.tasks.environments import POLICIES
+from nbrewind.tasks.policies import POLICIES
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -134,8 +134,8 @@ def _run(
     **more: Any,
 ) -> None:
     from nbrewind.kernels import headless
+    from nbrewind.report.lines import summary
     from nbrewind.report.progress import ConsoleProgress
-    from nbrewind.report.text import summary
     from nbrewind.report.verification import verification
 
     check_json(json_to)

@@ -43,7 +43,7 @@ def report(names: tuple[str, ...], target: Path | None, record: Path | None, jso
     """
     from nbrewind.report.found import find_run
     from nbrewind.report.page import page
-    from nbrewind.report.text import size
+    from nbrewind.report.words import size
 
     check_json(json_to)
     notebook, words = notebook_among(names)

@@ -132,9 +132,9 @@ def _run(record: Record, run_id: str, what: str) -> tuple[dict[str, Any], list[A
 
 def _cell_state(record: Record, run_id: str, name: str) -> tuple[dict[str, Any], list[Any]]:
     from nbrewind.report import state
-    from nbrewind.report.diff import cell_name
     from nbrewind.report.found import find_cell, find_run
     from nbrewind.report.text import run_line
+    from nbrewind.report.words import cell_name
 
     run = find_run(record, run_id or "last")
     cell = find_cell(record, name, [run])

@@ -10,7 +10,7 @@ import click
 from nbrewind.cli.basics import PATH, check_json, record_option
 from nbrewind.cli.sites import site_option
 from nbrewind.errors import UsageError
-from nbrewind.tasks.environments import POLICIES
+from nbrewind.tasks.policies import POLICIES
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})

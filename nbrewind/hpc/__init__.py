@@ -7,39 +7,43 @@
 from __future__ import annotations
 
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+from attrs import evolve
 
 from nbrewind.cells.imports import ImportWatch
-from nbrewind.hpc import opaque, taskvine, workqueue
+from nbrewind.hpc import opaque
 from nbrewind.hpc.options import EngineOptions
-from nbrewind.hpc.session import Session
-from nbrewind.tasks.content import Contents
-from nbrewind.tasks.environments import Policy
-from nbrewind.tasks.identity import NotebookIdentity
-from nbrewind.tasks.memo import Journal, Memo
+
+if TYPE_CHECKING:
+    from nbrewind.hpc.instruments import Instruments
+    from nbrewind.tasks.memo import Journal, Memo
+    from nbrewind.tasks.policies import Policy
 
 __all__ = ["EngineOptions", "cell_finished", "install", "set_environments", "shutdown", "uninstall"]
 
+_ENGINES = ("ndcctools.taskvine", "ndcctools.work_queue")
+
 
 class _Installed:
-    """What `install` left in this process."""
+    """What `install` left in this process; most notebooks import no engine, and wait for no instruments."""
 
     def __init__(self, memo: Memo, journal: Journal, options: EngineOptions) -> None:
-        contents = Contents()
-        identity = NotebookIdentity(journal.namespace, contents)
-        self.session = Session(memo, journal, options, identity, contents)
-        self.engines: list[taskvine.TaskVine | workqueue.WorkQueue] = []
+        self.memo, self.journal, self.options = memo, journal, options
         self.imports = ImportWatch()
+        self.instruments: Instruments | None = None
 
     def start(self) -> None:
         """Watch imports; an engine that is already imported is instrumented now."""
-        self.imports.after(taskvine.MODULE, self._taskvine)
-        self.imports.after(workqueue.MODULE, self._work_queue)
+        for name in _ENGINES:
+            self.imports.after(name, self._arrived)
 
-    def _taskvine(self, module: ModuleType) -> None:
-        self.engines.append(taskvine.TaskVine(module, self.session))
+    def _arrived(self, module: ModuleType) -> None:
+        if self.instruments is None:
+            from nbrewind.hpc.instruments import Instruments
 
-    def _work_queue(self, module: ModuleType) -> None:
-        self.engines.append(workqueue.WorkQueue(module, self.session))
+            self.instruments = Instruments(self.memo, self.journal, self.options)
+        self.instruments.add(module)
 
 
 _installed: _Installed | None = None
@@ -69,28 +73,26 @@ def uninstall() -> None:
     global _installed
     if _installed is not None:
         _installed.imports.remove()
-        for engine in _installed.engines:
-            engine.uninstall()
+        if _installed.instruments is not None:
+            _installed.instruments.uninstall()
     _installed = None
 
 
 def cell_finished() -> None:
     """Tell the engines that a cell ended: what failed in it is summed up."""
-    if _installed is not None:
-        for engine in _installed.engines:
-            engine.cell_finished()
-        _installed.session.cell_finished()
+    if _installed is not None and _installed.instruments is not None:
+        _installed.instruments.cell_finished()
 
 
 def set_environments(policy: Policy) -> None:
     """Say how like the environment must be, from here on, that a task ran in, for its result to be reused."""
     if _installed is not None:
-        _installed.session.environments.change(policy)
+        _installed.options = evolve(_installed.options, environments=policy)
+        if _installed.instruments is not None:
+            _installed.instruments.session.environments.change(policy)
 
 
 def shutdown() -> None:
     """Leave nothing running when the kernel ends."""
-    if _installed is not None:
-        for engine in _installed.engines:
-            engine.shutdown()
-        _installed.session.failures.flush()
+    if _installed is not None and _installed.instruments is not None:
+        _installed.instruments.shutdown()

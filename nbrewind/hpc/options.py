@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from nbrewind.batch.model import Site
-from nbrewind.tasks.environments import Policy
+if TYPE_CHECKING:
+    from nbrewind.batch.model import Site
+    from nbrewind.tasks.policies import Policy
 
 
 @frozen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from attrs import evolve
 
@@ -11,9 +12,11 @@ from nbrewind.kernels.cells import Cell
 from nbrewind.kernels.now import Now
 from nbrewind.kernels.recording import Recording
 from nbrewind.kernels.settings import Settings
-from nbrewind.kernels.verifying import Verifier
 from nbrewind.plan.decide import Hit, Miss, code_change, decide
 from nbrewind.record.model import CellRun, Digest, Reason
+
+if TYPE_CHECKING:
+    from nbrewind.kernels.verifying import Verifier
 
 
 class Decider:

@@ -28,11 +28,11 @@ from nbrewind.errors import (
     WorkersUnfit,
 )
 from nbrewind.kernels.asking import FLUSH, REFUSAL, answer_in, check_refusal
+from nbrewind.kernels.checks import summed_up
 from nbrewind.kernels.live_line import PROGRESS
 from nbrewind.kernels.notebooks import apply_parameters, check_cells, code_cells, read_notebook
 from nbrewind.kernels.private import private_manager
 from nbrewind.kernels.settings import Settings
-from nbrewind.kernels.verifying import summed_up
 from nbrewind.tasks.tally import Tally
 
 

@@ -10,9 +10,8 @@ from IPython.core.error import UsageError as MagicError
 from nbrewind.errors import NbrewindError
 from nbrewind.kernels.rewind import Arrival, Rewinder
 from nbrewind.record.model import CellRun
-from nbrewind.report.diff import cell_name
-from nbrewind.report.text import seconds, several
-from nbrewind.tasks.environments import POLICIES
+from nbrewind.report.words import cell_name, seconds, several
+from nbrewind.tasks.policies import POLICIES
 
 
 def install(shell: Any, rewinder: Callable[[], Rewinder | None]) -> None:

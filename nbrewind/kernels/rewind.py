@@ -24,7 +24,7 @@ from nbrewind.kernels.rebuild import Rebuilder
 from nbrewind.kernels.session import Session, Step
 from nbrewind.kernels.settings import Settings
 from nbrewind.record.model import CellRun, Covariable, Digest
-from nbrewind.tasks.environments import Policy
+from nbrewind.tasks.policies import Policy
 
 
 @frozen

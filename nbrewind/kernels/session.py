@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import define, evolve, field, frozen
 
@@ -28,6 +28,7 @@ from nbrewind.cells.states import States
 from nbrewind.cells.variables import Variables, Versions
 from nbrewind.kernels import widgets
 from nbrewind.kernels.cells import Cell
+from nbrewind.kernels.checks import DIFFERED, Check
 from nbrewind.kernels.deciding import Decider
 from nbrewind.kernels.engines import engine_options
 from nbrewind.kernels.history import History
@@ -37,7 +38,6 @@ from nbrewind.kernels.now import Now
 from nbrewind.kernels.prompts import ASKS, watch_prompts
 from nbrewind.kernels.recording import Recording
 from nbrewind.kernels.settings import Settings
-from nbrewind.kernels.verifying import DIFFERED, Check, Verifier
 from nbrewind.plan.decide import Hit, Miss
 from nbrewind.plan.task_differences import recorded_cause
 from nbrewind.record.digests import digest_bytes
@@ -46,6 +46,9 @@ from nbrewind.state import STATE_OF, Analyser, Loader, describe
 from nbrewind.state.describe import type_name
 from nbrewind.tasks.memo import RecordMemo
 from nbrewind.tasks.tally import Tally
+
+if TYPE_CHECKING:
+    from nbrewind.kernels.verifying import Verifier
 
 _NO_OUTPUTS: bytes = b"[]"
 
@@ -142,6 +145,8 @@ class Session:
         self._against: CellRun | None = None
         self._verifier: Verifier | None = None
         if settings.verify:
+            from nbrewind.kernels.verifying import Verifier
+
             run = self.recording.run.id
             self._verifier = Verifier(self.recording.record, loader, run, settings.verify, settings.tolerance)
         self._decider = Decider(self.recording, self._now, self._previews, self._verifier)

@@ -9,8 +9,8 @@ from typing import Literal, cast
 
 from attrs import frozen
 
-from nbrewind.tasks.environments import POLICIES
-from nbrewind.tasks.environments import Policy as Environments
+from nbrewind.tasks.policies import POLICIES
+from nbrewind.tasks.policies import Policy as Environments
 
 Kind = Literal["audit", "repeat", "script"]
 Policy = Literal["auto", "all", "none"]

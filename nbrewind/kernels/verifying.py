@@ -5,48 +5,18 @@ from __future__ import annotations
 import json
 import pickle
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from attrs import define, field
-
 from nbrewind.errors import NbrewindError
+from nbrewind.kernels.checks import Check
 from nbrewind.plan import alike
-from nbrewind.plan.alike import Alike, Verdict
+from nbrewind.plan.alike import Alike
 from nbrewind.plan.decide import short
 from nbrewind.record.model import CellRun, Covariable, Digest, TaskRun
 from nbrewind.record.store import Record
 from nbrewind.report.found import tasks_behind
 from nbrewind.state import Loader
-
-DIFFERED = "it ran to be verified, and differed"
-
-
-@define
-class Check:
-    """What became of one cell that was verified; `findings` are what was not identical, by kind and name."""
-
-    trace: str
-    verdict: Verdict = "identical"
-    compared: int = 0
-    findings: list[dict[str, str]] = field(factory=list)
-
-    def add(self, kind: str, name: str, found: Alike) -> None:
-        """Note one comparison."""
-        self.compared += 1
-        if found.verdict == "identical":
-            return
-        self.findings.append(
-            {
-                "kind": kind,
-                "name": found.where or name,
-                "verdict": found.verdict,
-                "before": found.before,
-                "after": found.after,
-            }
-        )
-        if found.verdict == "different" or self.verdict == "identical":
-            self.verdict = found.verdict
 
 
 class Verifier:
@@ -180,11 +150,3 @@ class Verifier:
 
 def _by_digest(old: Digest | None, new: Digest | None) -> Alike:
     return alike.SAME if old == new else Alike("different", "", short(old), short(new))
-
-
-def summed_up(checks: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """How many cells are identical, close and different."""
-    counts = {"identical": 0, "close": 0, "different": 0}
-    for check in checks:
-        counts[check["verdict"]] += 1
-    return counts

@@ -14,7 +14,7 @@ from nbrewind.plan.task_differences import TasksDifference, compare_tasks, ingre
 from nbrewind.record.model import CellRun, Reason, Run
 from nbrewind.record.store import Record
 from nbrewind.report.found import content_of, tasks_behind
-from nbrewind.report.text import seconds, several, when
+from nbrewind.report.words import cell_name, seconds, several, when
 from nbrewind.tasks.missed import MissedTasks
 
 MOST_LINES = 12
@@ -54,11 +54,6 @@ def variable_makers(cells: Sequence[CellRun]) -> dict[str, str]:
     return {
         name: f"in {cell_name(cell)}" for cell in cells for made in cell.covariables for name in made.names
     }
-
-
-def cell_name(cell: CellRun) -> str:
-    """A cell as a person finds it in the notebook."""
-    return f"cell {cell.cell_id or f'#{cell.seq}'}" if cell.index is None else f"cell {cell.index}"
 
 
 # -- JSON

@@ -18,9 +18,9 @@ from nbrewind.plan.sentences import sentences
 from nbrewind.plan.task_differences import ingredient_changes, ingredient_name, ingredient_value, nearest
 from nbrewind.record.model import CellRun, TaskRun
 from nbrewind.record.store import Record
-from nbrewind.report.diff import cell_name, changed_code, reason_lines, variable_makers
+from nbrewind.report.diff import changed_code, reason_lines, variable_makers
 from nbrewind.report.found import content_of, earlier_run_of, find_cell, origin_of, tasks_behind
-from nbrewind.report.text import seconds, several, when
+from nbrewind.report.words import cell_name, seconds, several, when
 
 
 def explanation(record: Record, name: str) -> tuple[dict[str, Any], RenderableType]:

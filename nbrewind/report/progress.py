@@ -12,7 +12,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from nbrewind.plan.sentences import sentences, task_sentences
 from nbrewind.record.model import Reason, TaskCause
-from nbrewind.report.text import action, seconds
+from nbrewind.report.lines import action
+from nbrewind.report.words import seconds
 from nbrewind.tasks.tally import Tally
 
 INTERVAL = 60.0

@@ -11,8 +11,7 @@ from rich.table import Table
 from nbrewind.plan.decide import short
 from nbrewind.record.model import CellRun, Covariable, Digest
 from nbrewind.record.store import Record
-from nbrewind.report.diff import cell_name
-from nbrewind.report.text import size
+from nbrewind.report.words import cell_name, size
 
 
 @frozen

@@ -2,76 +2,18 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from attrs import asdict
 from rich.table import Table
-from rich.text import Text
 
 from nbrewind.plan.forecast import Forecast
 from nbrewind.plan.sentences import sentences, task_sentences
 from nbrewind.record.gc import GcReport
 from nbrewind.record.model import CellRun, Run, TaskRun
-
-_COLOURS = {
-    "restored": "green",
-    "executed": "yellow",
-    "rebuilt": "cyan",
-    "failed": "red",
-    "skipped": "dim",
-    "may run": "yellow dim",
-}
-
-
-def seconds(value: float | None) -> str:
-    """A duration in a column."""
-    if value is None:
-        return "?"
-    if value < 0.0995:
-        return f"{value * 1000:.0f} ms"
-    return f"{value:.1f} s" if value < 120 else f"{value / 60:.1f} min"
-
-
-def size(count: float) -> str:
-    """A number of bytes as a person reads it.
-
-    >>> size(532), size(1_340_000)
-    ('532 bytes', '1.3 MB')
-    """
-    if count < 1000:
-        return f"{count:.0f} bytes"
-    power = next((p for p in (1, 2) if count < 1000 ** (p + 1)), 3)
-    number = count / 1000**power
-    return f"{number:.{1 if number < 10 else 0}f} {('kB', 'MB', 'GB')[power - 1]}"
-
-
-def several(number: int, noun: str) -> str:
-    """A number of things.
-
-    >>> several(1, "run"), several(2, "run")
-    ('1 run', '2 runs')
-    """
-    return f"{number} {noun}" + "s" * (number != 1)
-
-
-def action(name: str) -> Text:
-    """An action in its colour."""
-    return Text(name, style=_COLOURS.get(name, ""))
-
-
-def summary(cells: Iterable[Mapping[str, Any]], tasks: Mapping[str, Any], took: float) -> str:
-    """A run in one line."""
-    counts: dict[str, int] = {}
-    for cell in cells:
-        counts[cell["action"]] = counts.get(cell["action"], 0) + 1
-    parts = [f"{number} {name}" for name, number in counts.items()]
-    text = f"{', '.join(parts)} in {seconds(took)}"
-    if tasks["reused"] or tasks["submitted"]:
-        text += f"; tasks: {tasks['reused']} reused, {tasks['submitted']} submitted"
-        text += f", {tasks['failed']} failed" if tasks["failed"] else ""
-    return text
+from nbrewind.report.lines import action
+from nbrewind.report.words import seconds, several, size, when
 
 
 def plan_table(rows: Iterable[Forecast]) -> Table:
@@ -100,11 +42,6 @@ def planned(row: Forecast) -> dict[str, Any]:
         "seconds": row.seconds,
         **({"task_causes": [asdict(cause) for cause in row.task_causes]} if row.task_causes else {}),
     }
-
-
-def when(moment: float) -> str:
-    """A time in the user's zone."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
 
 
 def runs_table(runs: Iterable[tuple[Run, list[CellRun]]]) -> Table:

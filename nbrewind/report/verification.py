@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.text import Text
 
-from nbrewind.report.text import several
+from nbrewind.report.words import several
 
 _STYLES = {"identical": "green", "close": "yellow", "different": "red"}
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from nbrewind.errors import NbrewindError
 from nbrewind.record.model import Digest, TaskRun
 from nbrewind.record.store import Record
-from nbrewind.report.text import seconds
+from nbrewind.report.words import seconds
 
 _ALIKE = (
     "python",

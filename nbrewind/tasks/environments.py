@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 from attrs import frozen
 
 from nbrewind.cells.distributions import distribution_version
 from nbrewind.tasks import remote
-
-Policy = Literal["exact", "compatible", "any"]
-POLICIES: tuple[Policy, ...] = ("exact", "compatible", "any")
-"""``compatible``: same major and minor version of Python, and same versions of all libraries that a task imported."""
+from nbrewind.tasks.policies import Policy
 
 LIBRARY = "lib:"
 _EXACT = ("python", "implementation", "system", "release", "machine", "libc", "cpu", "container", "modules")

@@ -9,11 +9,10 @@ from nbrewind.plan.decide import short
 from nbrewind.plan.sentences import sentences
 from nbrewind.record.model import CellRun, TaskRun
 from nbrewind.record.store import Record
-from nbrewind.report.diff import cell_name
 from nbrewind.report.found import content_of
 from nbrewind.report.page.outputs import outputs
 from nbrewind.report.page.tree import Node, folded, node, table
-from nbrewind.report.text import seconds, several, when
+from nbrewind.report.words import cell_name, seconds, several, when
 
 MOST_TASKS = 200
 """Tasks of one cell that are listed; failed ones come first."""

@@ -13,7 +13,7 @@ from nbrewind.report.page.outputs import POLICY
 from nbrewind.report.page.sketch import sketch
 from nbrewind.report.page.style import STYLE
 from nbrewind.report.page.tree import Node, folded, node, table, write
-from nbrewind.report.text import seconds, when
+from nbrewind.report.words import seconds, when
 from nbrewind.report.workers import Worker, workers_of
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from nbrewind.report.page.tree import Node, node, printable
-from nbrewind.report.text import size
+from nbrewind.report.words import size
 
 LONGEST_TEXT = 20_000
 """Characters of one output that are shown."""
