@@ -103,9 +103,7 @@ def test_the_log_that_the_output_goes_to_is_no_data(tmp_path):
         assert not seen.writes and not seen.reads, seen
     """
     with open(tmp_path / "run.log", "w") as log:
-        subprocess.run(
-            [sys.executable, "-c", program, str(tmp_path)], cwd=tmp_path, stdout=log, check=True
-        )
+        subprocess.run([sys.executable, "-c", program, str(tmp_path)], cwd=tmp_path, stdout=log, check=True)
 
 
 def test_listings(watch, tmp_path):
