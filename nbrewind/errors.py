@@ -8,6 +8,9 @@
     ├── RecordError                (exit 2)  the record cannot be used
     │   ├── RecordTooNew                     it was written by a newer nbrewind
     │   └── RecordBroken                     it is damaged beyond what can be dropped
+    ├── ContainerError             (exit 2)  a container is refused: damaged, hostile, or none at all
+    │   └── ContainerTooNew                  its format is newer than this nbrewind
+    ├── NotTrusted                 (exit 4)  a signature is missing, wrong, or of somebody unknown
     ├── RecordBusy                 (exit 3)  another live kernel records there
     ├── RecordUnwritable           (exit 3)  the folder or the disk takes no more data
     ├── EngineMissing              (exit 3)  a task must run and ndcctools is not installed
@@ -58,6 +61,22 @@ class RecordTooNew(RecordError):
 
 class RecordBroken(RecordError):
     """The record is damaged in a place that cannot be dropped."""
+
+
+class ContainerError(NbrewindError, ValueError):
+    """A container is refused; the message names the member and what is wrong with it."""
+
+    exit_code = 2
+
+
+class ContainerTooNew(ContainerError):
+    """The container's format is newer than this version of nbrewind."""
+
+
+class NotTrusted(NbrewindError, PermissionError):
+    """A signature is missing, does not fit, or is of somebody who is not trusted."""
+
+    exit_code = 4
 
 
 class RecordBusy(NbrewindError):

@@ -10,6 +10,7 @@ import click
 
 from nbrewind import __version__
 from nbrewind.cli.basics import Group
+from nbrewind.cli.container import open_, pack
 from nbrewind.cli.forecast import plan
 from nbrewind.cli.kernels import kernels
 from nbrewind.cli.machine import doctor
@@ -34,7 +35,23 @@ def main() -> None:
     """
 
 
-for _command in (audit, repeat, run, plan, runs, show, explain, diff, report, gc, kernels, site, doctor):
+for _command in (
+    audit,
+    repeat,
+    run,
+    plan,
+    runs,
+    show,
+    explain,
+    diff,
+    report,
+    pack,
+    open_,
+    gc,
+    kernels,
+    site,
+    doctor,
+):
     main.add_command(_command)
 
 if __name__ == "__main__":

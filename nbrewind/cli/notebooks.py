@@ -21,6 +21,7 @@ from nbrewind.cli.basics import (
     record_option,
     write_json,
 )
+from nbrewind.cli.container import open_container
 from nbrewind.cli.sites import site_option
 from nbrewind.errors import UsageError
 from nbrewind.kernels.settings import Kind, Settings, record_folder
@@ -31,7 +32,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def _run_options(command: F) -> F:
     options = [
-        click.argument("notebook", type=PATH),
+        click.argument("notebook"),
         click.option(
             "-o",
             "--out",
@@ -100,6 +101,11 @@ def audit(**options: Any) -> None:
     help="Run recorded cells and their tasks again, all or this share of them, and compare with the record.",
 )
 @click.option(
+    "--trust",
+    is_flag=True,
+    help="Reuse what the record of a CONTAINER holds, which loads its pickled values.",
+)
+@click.option(
     "--tolerance",
     type=click.FloatRange(0),
     default=1e-9,
@@ -109,22 +115,45 @@ def audit(**options: Any) -> None:
 def repeat(**options: Any) -> None:
     """Run only the cells of a NOTEBOOK that a change affects, and submit only the tasks that it affects.
 
+    A CONTAINER is opened first, in NAME.opened beside it; its runs are recorded there.
+
     \b
     Examples:  nbrewind repeat analysis.ipynb -p threshold 0.3 -o executed.ipynb
                nbrewind repeat analysis.ipynb --verify 0.2
+               nbrewind repeat analysis.zip --site b --trust
     """
     verify = options.pop("verify") or 0.0
     if verify and options["fresh"]:
         raise UsageError(
             "--fresh reuses nothing, so there is nothing for --verify to compare; give one of them"
         )
+    trust = options.pop("trust")
+    options["notebook"] = _notebook_of(options["notebook"], options["record"], trust=trust)
     _run("repeat", verify=verify, **options)
+
+
+def _notebook_of(given: str, record: Path | None, *, trust: bool) -> str:
+    """The notebook that is meant: of a container, the one in the folder where it is opened."""
+    from nbrewind.container.places import is_container
+    from nbrewind.record.foreign import read_foreign
+
+    if not is_container(given):
+        if trust:
+            read_foreign(record or record_folder(Path(given).absolute())).trust()
+        return given
+    if record is not None:
+        raise UsageError(
+            f"{given}: a container brings its record; open it with `nbrewind open` to use --record"
+        )
+    opened = open_container(given, None, trust=trust)
+    err.print(f"{opened.notebook}", style="dim", markup=False)
+    return str(opened.notebook)
 
 
 def _run(
     kind: Kind,
     *,
-    notebook: Path,
+    notebook: str,
     executed: Path | None,
     parameters: Sequence[tuple[str, str]],
     record: Path | None,
@@ -139,9 +168,9 @@ def _run(
     from nbrewind.report.verification import verification
 
     check_json(json_to)
-    notebook = notebook.absolute()
-    folder = record.absolute() if record else record_folder(notebook)
-    settings = Settings(kind=kind, notebook=notebook, record=folder, rerun=tuple(rerun), quiet=True, **more)
+    path = Path(notebook).absolute()
+    folder = record.absolute() if record else record_folder(path)
+    settings = Settings(kind=kind, notebook=path, record=folder, rerun=tuple(rerun), quiet=True, **more)
     progress = ConsoleProgress(err, quiet=quiet)
     try:
         outcome = headless.run(

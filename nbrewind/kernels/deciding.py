@@ -121,6 +121,8 @@ class Decider:
             last = self._last_run_of(cell)
         if last is None:
             return Reason("new")
+        if self._recording.record.is_barred(last.run) and last.source == cell.source:
+            return Reason("untrusted", run=last.run)
         if last.status != "ok":
             return (
                 Reason("failed", run=last.run)

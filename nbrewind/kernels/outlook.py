@@ -17,7 +17,7 @@ from nbrewind.kernels.notebooks import code_cells
 from nbrewind.plan.forecast import Forecast, PlannedCell, forecast
 from nbrewind.plan.task_forecast import foresee
 from nbrewind.record.digests import FileDigests
-from nbrewind.record.model import CellRun, Digest, TaskRun
+from nbrewind.record.model import CellRun, Digest, Reason, TaskRun
 from nbrewind.record.store import Record
 from nbrewind.report.diff import variable_makers
 from nbrewind.report.found import origin_of, tasks_behind
@@ -57,8 +57,17 @@ def outlook(notebook: Any, path: Path, record: Record) -> list[Forecast]:
             cells.append(PlannedCell(index, cell.id, code, "volatile" in cell.metadata.get("tags", [])))
     disk = _Disk(path.parent, record)
     rows = forecast(cells, disk, record.traces, last_runs(record, path.name))
+    rows = [_as_trusted(row, record) for row in rows]
     known: dict[str, list[TaskRun]] = {}
     return [_with_tasks(row, record, disk, path.parent, known) for row in rows]
+
+
+def _as_trusted(row: Forecast, record: Record) -> Forecast:
+    """Say of a cell whose code is known that it runs for want of trust."""
+    same = [reason.kind for reason in row.because] == ["code"] and not row.because[0].name
+    if row.before is not None and same and record.is_barred(row.before.run):
+        return evolve(row, because=(Reason("untrusted", run=row.before.run),))
+    return row
 
 
 def _with_tasks(

@@ -16,6 +16,7 @@ from nbrewind import __version__
 from nbrewind.cells.ambient import UNSAVED
 from nbrewind.errors import NbrewindError
 from nbrewind.record.digests import FileDigests
+from nbrewind.record.foreign import UNTRUSTED
 from nbrewind.record.model import AmbientWrite, CellRun, Covariable, Digest, FileWrite, Run
 from nbrewind.record.store import Record
 from nbrewind.record.writer import RunWriter
@@ -87,6 +88,8 @@ class Recording:
         self._told: set[str] = set()
         for sentence in self.record.dropped:
             self._tell(sentence)
+        if not self.record.foreign.trusted:
+            self._tell(UNTRUSTED)
 
     def start_saver(self, analyser: Analyser) -> None:
         """Begin to save values that this analyser digests."""

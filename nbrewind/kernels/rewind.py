@@ -164,6 +164,10 @@ class Rewinder:
             left = {**step.ambient_before, **{state.name: state.digest for state in run.ambient}}
             ambient = {name: digest for name, digest in left.items() if digest != INITIAL}
             return Moment(run, _after(step.before, run), ambient)
+        if session.recording.record.is_barred(run.run):
+            raise UsageError(
+                f"the run {run.run} came in a container that is not trusted; %rewind goes to none of these"
+            )
         return self._of_earlier(run)
 
     def _of_earlier(self, run: CellRun) -> Moment:

@@ -18,6 +18,7 @@ _WORDS = {
     "failed": "it failed last time",
     "died": "the kernel died while it ran",
     "no-record": "nothing is recorded yet",
+    "untrusted": "what is recorded of it came in a container that is not trusted",
 }
 
 

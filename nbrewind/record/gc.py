@@ -21,6 +21,7 @@ from nbrewind.record.counts import files_below
 from nbrewind.record.disk import remove, sync_path, writing
 from nbrewind.record.encoding import to_json
 from nbrewind.record.entries import log_number
+from nbrewind.record.foreign import add_foreign, read_foreign
 from nbrewind.record.locks import FileLock, holders, unsupported
 from nbrewind.record.log import LogWriter
 from nbrewind.record.marks import Holdings, Marks, Place, mark_of
@@ -188,6 +189,10 @@ class _Collection:
                 if payload is not None:
                     writer.append(carried[place], payload)
             writer.sync()
+            if {self._catalog.shelf.name(place.log) for place in carried} & set(
+                read_foreign(self._folder).logs
+            ):
+                add_foreign(self._folder, [name])
             temporary.replace(self._catalog.shelf.folder / name)
         finally:
             writer.close()

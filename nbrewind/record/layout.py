@@ -57,8 +57,13 @@ def make(path: Path, *, create: bool) -> None:
                 f"{path} holds other files and is no record: choose another folder with --record DIR"
             )
         make_folders(path)
-        about = {"schema": SCHEMA, "created": time.time(), "nbrewind": nbrewind.__version__}
-        write_atomically(path / "record.json", json.dumps(about, indent=1).encode() + b"\n")
+        write_atomically(path / "record.json", fresh_about())
+
+
+def fresh_about() -> bytes:
+    """``record.json`` of a record that is made now."""
+    about = {"schema": SCHEMA, "created": time.time(), "nbrewind": nbrewind.__version__}
+    return json.dumps(about, indent=1).encode() + b"\n"
 
 
 def check(path: Path) -> None:

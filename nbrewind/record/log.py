@@ -180,11 +180,14 @@ class LogReader:
 
 
 class LogWriter:
-    """Appends entries to a new log; one writer a log, and its caller serialises the calls."""
+    """Appends entries to a new log; one writer a log, and its caller serialises the calls.
 
-    def __init__(self, path: Path) -> None:
+    `salt` (8 bytes, random where none is given) must not be one that whoever makes the content can foresee.
+    """
+
+    def __init__(self, path: Path, salt: bytes = b"") -> None:
         self.path = path
-        salt = os.urandom(8)
+        salt = salt or os.urandom(8)
         self._salt = int.from_bytes(salt, "little")
         self.end = START
         self._torn = False

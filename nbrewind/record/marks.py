@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +16,9 @@ from nbrewind.record.index import Row
 from nbrewind.record.model import Digest
 
 _DIGEST = re.compile(rb"b[23]:[0-9a-f]{40}")
+
+Wanted = Callable[[logs.Frame], bool]
+"""Chooses entries."""
 
 Mark = int
 """First 64 bits of a digest: a third of the memory, and two that coincide keep a little too much."""
@@ -127,6 +130,7 @@ class Marks:
         self.files: set[str] = set()
         self.logs: dict[int, int] = {}
         self._used_of: set[int] = set()
+        self._wanted: Wanted = lambda frame: True
 
     def copy(self) -> Marks:
         """An independent copy."""
@@ -135,12 +139,13 @@ class Marks:
         other.logs, other._used_of = dict(self.logs), set(self._used_of)
         return other
 
-    def keep_run(self, log: int) -> None:
-        """Keep a run, and all that it refers to."""
+    def keep_run(self, log: int, wanted: Wanted = lambda frame: True) -> None:
+        """Keep a run, and all that those of its entries refer to which are `wanted`."""
         self.logs[log] = self._catalog.shelf.reader(log).size()
+        self._wanted = wanted
         origins: set[tuple[str, int]] = set()
         for frame in self._catalog.shelf.frames(log):
-            if frame.kind in (logs.RUN, logs.END, logs.CELL, logs.TASK):
+            if frame.kind in (logs.RUN, logs.END, logs.CELL, logs.TASK) and wanted(frame):
                 self.keep(marks_in(frame.payload))
             if frame.kind == logs.CELL and (origin := from_json(frame.payload).get("origin")):
                 run, _, seq = origin.rpartition("/")
@@ -196,6 +201,8 @@ class Marks:
 
     def _keep_entry(self, log: int, offset: int, kind: bytes) -> bytes | None:
         payload = self._catalog.read(log, offset, kind)
+        if payload is not None and not self._wanted(logs.Frame(offset, kind, len(payload), payload)):
+            return None
         if payload is not None:
             self.entries[Place(log, offset, len(payload) + logs.HEADER.size)] = kind
             self.keep(marks_in(payload))

@@ -27,7 +27,8 @@ class Reason:
     kind
         ``new``, ``code``, ``variable``, ``covariable``, ``file``, ``exists``, ``listing``, ``ambient``, ``env``,
         ``module``, ``failed``, ``tasks-failed``, ``volatile``, ``open``, ``live``, ``fresh``, ``asked``, ``audit``,
-        ``unsaved``, ``upstream``, ``needed``, ``silent``, ``script``, ``verify``.
+        ``unsaved``, ``upstream``, ``needed``, ``silent``, ``script``, ``verify``,
+        ``untrusted``.
     name
         What it is about: a variable, a path, a module.
     before, after

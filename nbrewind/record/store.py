@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ from nbrewind.record.digests import FileStamp
 from nbrewind.record.disk import writing
 from nbrewind.record.encoding import decode, from_json, pack_digest, unpack_digest
 from nbrewind.record.entries import log_number, used_keys
+from nbrewind.record.foreign import read_foreign
 from nbrewind.record.index import Row
 from nbrewind.record.layout import new_run_id
 from nbrewind.record.locks import FileLock, NotebookLock, unsupported
@@ -39,6 +41,7 @@ from nbrewind.record.writer import RunWriter
 if TYPE_CHECKING:
     from nbrewind.record.counts import Counts
     from nbrewind.record.gc import GcReport
+    from nbrewind.record.portion import Chooser
 
 _RECENT_RUNS = 16
 
@@ -54,6 +57,8 @@ class Record:
         Where it lies.
     dropped
         What was damaged and left out, a sentence each.
+    foreign
+        What came from elsewhere. Unless that is trusted, `traces`, `task` and `locate` find nothing of it.
     """
 
     def __init__(self, folder: Path, *, readonly: bool) -> None:
@@ -62,6 +67,8 @@ class Record:
         self._catalog = Catalog(folder, readonly=readonly, alive=self._alive)
         self._content = Content(folder, self._catalog, self._objects)
         self._writers: dict[RunWriter, FileLock | None] = {}
+        self.foreign = read_foreign(folder)
+        self._barred = frozenset() if self.foreign.trusted else frozenset(map(log_number, self.foreign.logs))
         self._closed = False
         forks.register(self)
 
@@ -196,6 +203,10 @@ class Record:
             f"{prefix!r} could be any of {', '.join(run.id for run in matching[:5])}: type more of it"
         )
 
+    def is_barred(self, run_id: str) -> bool:
+        """Whether a run came from elsewhere and is not trusted: it may be looked at, and nothing in it loaded."""
+        return log_number(f"{run_id}.log") in self._barred
+
     # -- cells -------------------------------------------------------------------------------------
 
     def cells(self, run_id: str) -> list[CellRun]:
@@ -222,7 +233,7 @@ class Record:
         """Cell runs of that code that went well, newest first, decoded as they are taken."""
         rows = self._catalog.ask(lambda index: index.cells(code=code))
         for row in self._newest_of_each(rows):
-            if row[6] and (cell := self._cell(row)):
+            if row[6] and row[0] not in self._barred and (cell := self._cell(row)):
                 yield cell
 
     def _newest_of_each(self, rows: list[Row]) -> list[Row]:
@@ -244,7 +255,7 @@ class Record:
     def task(self, key: Digest) -> TaskRun | None:
         """The newest finished task of that key."""
         rows = self._catalog.ask(lambda index: index.tasks(key=key))
-        done = [row for row in rows if row[3] == "done"]
+        done = [row for row in rows if row[3] == "done" and row[0] not in self._barred]
         for row in sorted(
             done, key=lambda row: (row[4], self._catalog.shelf.name(row[0]), row[1]), reverse=True
         ):
@@ -348,7 +359,8 @@ class Record:
 
     def locate(self, digest: Digest) -> Location | None:
         """Where a saved co-variable or buffer lies in a checkpoint file that is there."""
-        rows = self._catalog.ask(lambda index: index.saved(digest))
+        found = self._catalog.ask(lambda index: index.saved(digest))
+        rows = [row for row in found if row[1] not in self._barred]
         for row in sorted(rows, key=lambda row: (self._catalog.shelf.name(row[1]), row[2]), reverse=True):
             payload = self._catalog.read(row[1], row[2], logs.SAVED)
             if payload is not None and from_json(payload)["digest"] == digest:
@@ -383,6 +395,29 @@ class Record:
             self._catalog.ask(lambda index: index.add("files", row))
 
     # -- the whole ---------------------------------------------------------------------------------
+
+    @contextmanager
+    def steady(self) -> Iterator[None]:
+        """Keep garbage collection out while files of the record are read.
+
+        Raises
+        ------
+        RecordBusy
+            Garbage is being collected.
+        """
+        shared = None if self.readonly else self._share()
+        try:
+            yield
+        finally:
+            if shared is not None:
+                shared.release()
+
+    def chooser(self, scratch: Path) -> Chooser:
+        """Works out which files some runs need; see `Chooser`. Hold the record `steady` meanwhile."""
+        from nbrewind.record.portion import Chooser
+
+        self._catalog.ask(lambda index: None)
+        return Chooser(self.folder, self._catalog, scratch)
 
     def counts(self) -> Counts:
         """How much there is of what."""
