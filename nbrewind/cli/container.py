@@ -115,7 +115,7 @@ def pack(
 
 
 def _report_pack(manifest: Manifest | None, prepared: Any, place: Path, json_to: str | None) -> None:
-    from nbrewind.report.text import size
+    from nbrewind.report.words import size
 
     if json_to is not None:
         body = {

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.table import Table
 
 from nbrewind.container.pack import Prepared
-from nbrewind.report.text import size
+from nbrewind.report.words import size
 
 
 def preview(prepared: Prepared, place: Path) -> Table:
