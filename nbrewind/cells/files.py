@@ -18,6 +18,7 @@ from typing import Any
 
 from attrs import define, field
 
+from nbrewind.cells import launchers
 from nbrewind.cells.paths import Paths
 from nbrewind.record.model import Digest
 
@@ -30,13 +31,6 @@ _MOVES = frozenset(
 )
 _REMOVALS = frozenset({"os.remove", "os.rmdir", "shutil.rmtree", "os.truncate", "os.chmod", "os.utime"})
 _LISTINGS = frozenset({"os.listdir", "os.scandir"})
-_ENGINE_PROGRAMS = (
-    "vine_factory",
-    "vine_worker",
-    "work_queue_factory",
-    "work_queue_worker",
-    "vine_submit_workers",
-)
 _CODE = (".py", ".pyc", ".so", ".pth", "METADATA", "RECORD", "entry_points.txt")
 TREE_FILES = 2000
 TREE_BYTES = 256 * 2**20
@@ -285,11 +279,7 @@ class FilesWatch:
             self._seen.open = self._seen.open or f"it reads from the network ({str(args[0])[:80]})"
 
     def _on_child(self, args: tuple[Any, ...]) -> None:
-        program = os.path.basename(os.fsdecode(args[0])) if args and isinstance(args[0], (str, bytes)) else ""
-        words = args[1] if len(args) > 1 and isinstance(args[1], (list, tuple)) else ()
-        if program in _ENGINE_PROGRAMS or any(
-            os.path.basename(str(word)) in _ENGINE_PROGRAMS for word in words[:2]
-        ):
+        if self._starts_workers([os.fsdecode(word) for word in _words(args) or launchers.under_way.get()]):
             return
         if _own_doing("nbrewind.batch.", "nbrewind.hpc.sites"):
             return
@@ -301,6 +291,23 @@ class FilesWatch:
             self._tree = self._look()
             for path in self._tree:
                 self._seen.reads.setdefault(path, self._digest_of(path))
+
+    def _starts_workers(self, words: list[str]) -> bool:
+        """Whether a command only starts workers: of what lies here, it reads the scripts and files that it names."""
+        program = os.path.basename(words[1] if len(words) > 1 else words[0]) if words else ""
+        texts = [word for word in words if any(map(str.isspace, word))]
+        if program in launchers.PROGRAMS:
+            named = words[2:]
+            if program in launchers.SUBMIT and not launchers.may_start_workers(named, os.getcwd()):
+                return False
+        elif len(texts) == 1 and launchers.only_starts_workers(texts[0]):
+            named = texts[0].split()
+        else:
+            return False
+        for word in named:
+            if launchers.script(word, os.getcwd()) is not None:
+                self._read(word)
+        return True
 
     def _look(self) -> dict[str, Stat]:
         found: dict[str, Stat] = {}
@@ -362,13 +369,15 @@ def _is_special(path: str) -> bool:
 _LISTING_COMMAND = re.compile(r"[*?\[]|\b(ls|find|tree|du|dir|glob)\b")
 
 
-def _words(args: tuple[Any, ...]) -> Iterator[str | bytes]:
+def _words(args: tuple[Any, ...]) -> list[str | bytes]:
     """Texts in the arguments of an audit event of a child's start: program, command line, shell text."""
+    found: list[str | bytes] = []
     for argument in args[:2]:
         if isinstance(argument, (str, bytes)):
-            yield argument
+            found.append(argument)
         elif isinstance(argument, (list, tuple)):
-            yield from (word for word in argument if isinstance(word, (str, bytes)))
+            found += [word for word in argument if isinstance(word, (str, bytes))]
+    return found
 
 
 def _engines_doing() -> bool:

@@ -13,14 +13,16 @@ from attrs import evolve
 
 from nbrewind.cells.imports import ImportWatch
 from nbrewind.hpc import opaque
+from nbrewind.hpc.children import ChildPatches
 from nbrewind.hpc.options import EngineOptions
 
 if TYPE_CHECKING:
     from nbrewind.hpc.instruments import Instruments
+    from nbrewind.hpc.launches import Launches
     from nbrewind.tasks.memo import Journal, Memo
     from nbrewind.tasks.policies import Policy
 
-__all__ = ["EngineOptions", "cell_finished", "install", "set_environments", "shutdown", "uninstall"]
+__all__ = ["EngineOptions", "cell_finished", "drives", "install", "set_environments", "shutdown", "uninstall"]
 
 _ENGINES = ("ndcctools.taskvine", "ndcctools.work_queue")
 
@@ -31,18 +33,44 @@ class _Installed:
     def __init__(self, memo: Memo, journal: Journal, options: EngineOptions) -> None:
         self.memo, self.journal, self.options = memo, journal, options
         self.imports = ImportWatch()
+        self.children = ChildPatches(self.launches, journal.cell_id, journal.cell_source)
+        self._launches: Launches | None = None
         self.instruments: Instruments | None = None
 
     def start(self) -> None:
         """Watch imports; an engine that is already imported is instrumented now."""
         for name in _ENGINES:
             self.imports.after(name, self._arrived)
+        self.children.install()
+
+    def launches(self) -> Launches:
+        """The commands that start workers; made when the first one, or an engine, is there."""
+        if self._launches is None:
+            from nbrewind.hpc.launches import Launches
+
+            self._launches = Launches(replaced=self.options.site is not None)
+        return self._launches
+
+    def cell_finished(self) -> None:
+        """A cell ended."""
+        if self.instruments is not None:
+            self.instruments.cell_finished()
+        if self._launches is not None:
+            for told in self._launches.report(self.journal.cell_id(), self.journal.launched):
+                self.journal.notice(told)
+
+    def shutdown(self) -> None:
+        """The process ends."""
+        if self.instruments is not None:
+            self.instruments.shutdown()
+        if self._launches is not None:
+            self._launches.close()
 
     def _arrived(self, module: ModuleType) -> None:
         if self.instruments is None:
             from nbrewind.hpc.instruments import Instruments
 
-            self.instruments = Instruments(self.memo, self.journal, self.options)
+            self.instruments = Instruments(self.memo, self.journal, self.options, self.launches())
         self.instruments.add(module)
 
 
@@ -73,6 +101,7 @@ def uninstall() -> None:
     global _installed
     if _installed is not None:
         _installed.imports.remove()
+        _installed.children.uninstall()
         if _installed.instruments is not None:
             _installed.instruments.uninstall()
     _installed = None
@@ -80,8 +109,13 @@ def uninstall() -> None:
 
 def cell_finished() -> None:
     """Tell the engines that a cell ended: what failed in it is summed up."""
-    if _installed is not None and _installed.instruments is not None:
-        _installed.instruments.cell_finished()
+    if _installed is not None:
+        _installed.cell_finished()
+
+
+def drives() -> bool:
+    """Whether a manager is open in this process."""
+    return _installed is not None and _installed.instruments is not None and _installed.instruments.drives()
 
 
 def set_environments(policy: Policy) -> None:
@@ -94,5 +128,5 @@ def set_environments(policy: Policy) -> None:
 
 def shutdown() -> None:
     """Leave nothing running when the kernel ends."""
-    if _installed is not None and _installed.instruments is not None:
-        _installed.instruments.shutdown()
+    if _installed is not None:
+        _installed.shutdown()

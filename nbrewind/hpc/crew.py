@@ -85,6 +85,7 @@ class Crew:
         """As `begin`, when the cell is over: what goes wrong is raised to the next that waits."""
         with suppress(NbrewindError):
             self.places.begin(manager)
+        self.places.release(manager, self.serving(manager))
 
     def _held_back(self, factory: Any, manager: Any) -> bool:
         """Whether a factory was started by the user for this manager, and not by us."""

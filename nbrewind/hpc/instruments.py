@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 
 from nbrewind.hpc import taskvine, workqueue
+from nbrewind.hpc.launches import Launches
 from nbrewind.hpc.options import EngineOptions
 from nbrewind.hpc.session import Session
 from nbrewind.tasks.content import Contents
@@ -18,17 +19,21 @@ _KINDS: dict[str, type[taskvine.TaskVine] | type[workqueue.WorkQueue]] = {
 
 
 class Instruments:
-    """Made when the first engine arrives; the parameters are those of `nbrewind.hpc.install`."""
+    """Made when the first engine arrives; the parameters are those of `nbrewind.hpc.install`, and commands that start workers."""
 
-    def __init__(self, memo: Memo, journal: Journal, options: EngineOptions) -> None:
+    def __init__(self, memo: Memo, journal: Journal, options: EngineOptions, launches: Launches) -> None:
         contents = Contents()
         identity = NotebookIdentity(journal.namespace, contents)
-        self.session = Session(memo, journal, options, identity, contents)
+        self.session = Session(memo, journal, options, identity, contents, launches)
         self._engines: list[taskvine.TaskVine | workqueue.WorkQueue] = []
 
     def add(self, module: ModuleType) -> None:
         """Instrument an engine that has just been imported."""
         self._engines.append(_KINDS[module.__name__](module, self.session))
+
+    def drives(self) -> bool:
+        """Whether a manager is open."""
+        return any(engine.drives() for engine in self._engines)
 
     def cell_finished(self) -> None:
         """A cell ended: record what came back, and sum up what failed."""

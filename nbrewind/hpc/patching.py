@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 Method = Callable[..., Any]
@@ -26,6 +27,11 @@ class Patches:
         replacement = functools.wraps(original)(make(original))
         self._set(owner, name, original, replacement)
 
+    def function(self, module: ModuleType, name: str, make: Callable[[Method], Method]) -> None:
+        """Replace a function of a module by ``make(original)``; whoever has taken it out before keeps the original."""
+        original = getattr(module, name)
+        self._set(module, name, original, functools.wraps(original)(make(original)))
+
     def getter(self, owner: type, name: str, make: Callable[[Method], Method]) -> None:
         """Replace the getter of a property by ``make(original)``."""
         original = owner.__dict__.get(name)
@@ -40,6 +46,6 @@ class Patches:
         while self._undo:
             self._undo.pop()()
 
-    def _set(self, owner: type, name: str, original: Any, replacement: Any) -> None:
+    def _set(self, owner: type | ModuleType, name: str, original: Any, replacement: Any) -> None:
         setattr(owner, name, replacement)
         self._undo.append(lambda: setattr(owner, name, original))

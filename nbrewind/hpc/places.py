@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Iterable
 from typing import Any
 
-from nbrewind.batch import plan
+from nbrewind.batch import commands, plan
 from nbrewind.batch.plan import Intent
 from nbrewind.hpc.engine import Engine
 from nbrewind.hpc.patching import Method, Patches
@@ -78,8 +78,7 @@ class Places:
         book = self._engine.book(manager)
         if book.workers is None or self.started(manager):
             return
-        known = list(factories)
-        book.workers.needed(manager.port, intent(known))
+        book.workers.needed(manager.port, self.intent(manager, factories))
         self._session.journal.effect("factory")
 
     def begin(self, manager: Any) -> None:
@@ -98,7 +97,20 @@ class Places:
         """
         book = self._engine.book(manager)
         if book.workers is not None:
-            book.workers.watch(connected, len(book.tickets) + len(book.extras), intent(factories))
+            book.workers.watch(
+                connected, len(book.tickets) + len(book.extras), self.intent(manager, factories)
+            )
+
+    def intent(self, manager: Any, factories: Iterable[Any]) -> Intent:
+        """What the notebook says of a manager's workers, by factories and by commands."""
+        launches = self._session.launches.wanted(manager.port, manager.name or "")
+        known = list(factories)
+        return commands.together(launches, [intent(known)] if known else [])
+
+    def release(self, manager: Any, factories: Iterable[Any]) -> None:
+        """Stop the workers of a manager when the notebook ended all commands that had asked for them."""
+        if self.site is not None and self._session.launches.over and not list(factories):
+            self._stop(manager)
 
     def stopped(self, managers: Iterable[Any]) -> None:
         """Stop the workers of managers whose factory the user stopped."""

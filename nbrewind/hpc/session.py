@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nbrewind.errors import NbrewindError
 from nbrewind.hpc.failures import Failures
 from nbrewind.hpc.fitness import unfit
+from nbrewind.hpc.launches import Launches
 from nbrewind.hpc.loose import Loose
 from nbrewind.hpc.misses import Misses
 from nbrewind.hpc.pace import Pace
@@ -45,6 +46,8 @@ class Session:
         Digests of values and functions of the notebook.
     contents
         Digests of local files.
+    launches
+        Commands of the notebook that start workers.
     """
 
     def __init__(
@@ -54,12 +57,14 @@ class Session:
         options: EngineOptions,
         identity: Identity,
         contents: Contents,
+        launches: Launches | None = None,
     ) -> None:
         self.memo, self.journal, self.options = memo, journal, options
         self.identity, self.contents = identity, contents
         self.failures = Failures(journal)
         self.pace = Pace(journal)
         self.misses = Misses()
+        self.launches = launches or Launches(replaced=options.site is not None)
         self._loose = Loose(memo)
         self.observations = Observations()
         self.environments = Environments(options.environments)

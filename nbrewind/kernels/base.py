@@ -165,6 +165,7 @@ class RecordingKernel(LookedAtKernel):
             missing = session.missing(reading)
             if missing:
                 await self._rebuilder.provide(missing)
+            await self._rebuilder.launch(session.unlaunched(cell, decision))
             await self._rebuilder.provide_results(reading.history)
             session.begin(cell, reading)
             begun = True

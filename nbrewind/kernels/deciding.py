@@ -131,6 +131,14 @@ class Decider:
             )
         return evolve(code_change(last.source, cell.source), run=last.run)
 
+    def drove(self, cell: Cell, miss: Miss) -> bool:
+        """Whether a cell had tasks when it ran before."""
+        last = miss.nearest
+        if last is None:
+            with self._recording.guarded("the record cannot be searched"):
+                last = self._last_run_of(cell)
+        return last is not None and bool(last.tasks.submitted or last.tasks.reused)
+
     def _last_run_of(self, cell: Cell) -> CellRun | None:
         if not cell.id:
             return None

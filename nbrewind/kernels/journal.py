@@ -53,15 +53,17 @@ class CellJournal:
         self._files = files
         self._notify = notify
         self._progress = progress
-        self._cell = ""
+        self._cell = self._source = ""
+        self._launches: list[str] = []
         self._counts: dict[str, TaskCount] = {}
         self._effects: set[str] = set()
         self._causes: Sequence[MissedTasks] = ()
 
-    def enter(self, cell_id: str) -> str:
-        """Name the cell that runs from here; returns the one before."""
-        before, self._cell = self._cell, cell_id
-        self._effects = set()
+    def enter(self, cell_id: str, source: str = "") -> tuple[str, str]:
+        """Name the cell that runs from here, with its code; returns the one before."""
+        before = self._cell, self._source
+        self._cell, self._source = cell_id, source
+        self._effects, self._launches = set(), []
         return before
 
     def take_counts(self) -> dict[str, TaskCount]:
@@ -83,9 +85,18 @@ class CellJournal:
         """What the cell does outside the notebook."""
         return frozenset(self._effects)
 
+    @property
+    def launches(self) -> tuple[str, ...]:
+        """The commands by which the cell started workers."""
+        return tuple(self._launches)
+
     def cell_id(self) -> str:
         """The cell that runs now."""
         return self._cell
+
+    def cell_source(self) -> str:
+        """The code of the cell that runs now."""
+        return self._source
 
     def namespace(self) -> dict[str, Any]:
         """The notebook's variables."""
@@ -115,6 +126,10 @@ class CellJournal:
     def effect(self, what: str) -> None:
         """The cell acts outside the notebook."""
         self._effects.add(what)
+
+    def launched(self, command: str) -> None:
+        """The cell started workers by this command."""
+        self._launches.append(command)
 
     def notice(self, text: str) -> None:
         """One readable line for the user."""

@@ -7,7 +7,7 @@ afterwards, takes the values that were asked for, and returns. Its tasks come fr
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +101,21 @@ class Rebuilder:
             "run the notebook from the top with --fresh"
         )
 
+    async def launch(self, steps: Iterable[Step]) -> None:
+        """Run restored cells again that started workers by a command: one that drives tasks is about to need them.
+
+        Raises
+        ------
+        RebuildError
+            One failed.
+        """
+        variables = self._session.variables
+        for step in steps:
+            made, _ = await self._run_again(step)
+            for covariable in step.run.covariables:
+                if any(name in variables.lazy() for name in covariable.names):
+                    variables.provide(covariable, made)
+
     async def provide_results(self, names: frozenset[str]) -> None:
         """Bring in the earlier results that a cell with these names of IPython's history may look at."""
         session = self._session
@@ -136,7 +151,7 @@ class Rebuilder:
                 await self.provide(missing)
             ambient.settle()
             keep = self._files_now(step)
-            cell = session.journal.enter(step.cell.id)
+            cell = session.journal.enter(step.cell.id, step.cell.source)
             nested, session.rebuilding = session.rebuilding, True
             states = session.observer.states
             states.begin(step.code)
@@ -145,7 +160,7 @@ class Rebuilder:
             finally:
                 session.rebuilding = nested
                 states.end(step.code, session.variables.digest)
-                session.journal.enter(cell)
+                session.journal.enter(*cell)
                 self._put_back(keep)
         finally:
             made = session.variables.leave(token)
@@ -153,6 +168,7 @@ class Rebuilder:
             self._under_way.pop()
         if error is not None:
             raise RebuildError(self._failure(step, f"{type(error).__name__}: {error}")) from error
+        session.launched.add(key)
         self.done.append((step.cell.id, time.perf_counter() - started))
         return made, value
 

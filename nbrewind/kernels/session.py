@@ -142,6 +142,7 @@ class Session:
         self._jump: Jump | None = None
         self.reading: CellCode | None = None
         self.past: list[Step] = []
+        self.launched: set[Digest] = set()
         self._against: CellRun | None = None
         self._verifier: Verifier | None = None
         if settings.verify:
@@ -244,10 +245,19 @@ class Session:
         """Put in place what a cell may touch; returns versions that only their cells can make again."""
         return self.variables.materialise({*self.observer.reachable(code), *also})
 
+    def unlaunched(self, cell: Cell, miss: Miss) -> list[Step]:
+        """Restored cells that started workers by a command, which a cell that drives tasks needs to have run."""
+        steps = [
+            step
+            for step in self.steps
+            if step.run.launches and step.run.action == "restored" and step.run.key not in self.launched
+        ]
+        return steps if steps and (hpc.drives() or self._decider.drove(cell, miss)) else []
+
     def begin(self, cell: Cell, code: CellCode) -> None:
         """The cell is about to run."""
         self._warming.join()  # h5py prepares for forks when it is imported, which must not be while a cell forks
-        self.journal.enter(cell.id)
+        self.journal.enter(cell.id, cell.source)
         self._before, self._ambient_before = self.variables.versions(), self.observer.ambient.digests
         own_file = self.shell.compile.get_code_name(
             cell.source, self.shell.transform_cell(cell.source), self.shell.execution_count
@@ -384,6 +394,7 @@ class Session:
             tasks=count,
             open=observation.open or ", ".join(sorted({ASKS, LISTS} & self.journal.effects)),
             volatile="volatile" in cell.tags,
+            launches=self.journal.launches,
             previews=self._make_previews(evidence, written),
             task_causes=tuple(recorded_cause(cause, self._maker) for cause in self.journal.take_causes()),
             types={

@@ -59,6 +59,10 @@ class Journal(Protocol):
         """Return the cell that runs now."""
         ...
 
+    def cell_source(self) -> str:
+        """Return the code of the cell that runs now."""
+        ...
+
     def namespace(self) -> dict[str, Any]:
         """Return the notebook's variables."""
         ...
@@ -85,6 +89,10 @@ class Journal(Protocol):
 
     def effect(self, what: str) -> None:
         """Note that the cell acts outside the notebook, e.g. drives a manager."""
+        ...
+
+    def launched(self, command: str) -> None:
+        """Note a command by which the cell started workers."""
         ...
 
     def task_causes(self, causes: Sequence[MissedTasks]) -> None:

@@ -57,6 +57,10 @@ class TaskVine:
             self._crew.begin_quietly(manager)
             self._crew.show_last(manager, manager_book(manager))
 
+    def drives(self) -> bool:
+        """Whether a manager is open."""
+        return bool(self._crew.managers())
+
     def uninstall(self) -> None:
         """Put the engine's classes back as they were."""
         self._patches.undo()

@@ -57,6 +57,12 @@ class FakeJournal:
     def cell_id(self):
         return "cell-1"
 
+    def cell_source(self):
+        return ""
+
+    def launched(self, command):
+        self.counts["launched"] += 1
+
     def namespace(self):
         return {}
 
