@@ -169,7 +169,9 @@ class Launches:
         """Return the commands by which a cell started workers, since this was last asked."""
         if self._commands:
             self.settle()
-        return tuple(self._started.pop(cell, ()))
+        found = tuple(self._started.get(cell, ()))
+        self._started.clear()  # what cells did that ran again unseen is in the record already
+        return found
 
     def report(self, cell: str, note: Callable[[str], object]) -> list[str]:
         """Note the commands by which the cell that ends started workers; returns what its author should be told."""
