@@ -33,7 +33,9 @@ class ChildPatches:
         Returns its code: a script that it gives to a shell is nowhere else.
     """
 
-    def __init__(self, launches: Callable[[], Launches], cell: Callable[[], str], source: Callable[[], str]) -> None:
+    def __init__(
+        self, launches: Callable[[], Launches], cell: Callable[[], str], source: Callable[[], str]
+    ) -> None:
         self._launches, self._cell, self._source = launches, cell, source
         self._patches = Patches()
         self._imports = ImportWatch()

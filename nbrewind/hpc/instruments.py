@@ -19,7 +19,7 @@ _KINDS: dict[str, type[taskvine.TaskVine] | type[workqueue.WorkQueue]] = {
 
 
 class Instruments:
-    """Made when the first engine arrives; the parameters are those of `nbrewind.hpc.install`, and commands that start workers."""
+    """Made when the first engine arrives; parameters as for `nbrewind.hpc.install`, and commands that start workers."""
 
     def __init__(self, memo: Memo, journal: Journal, options: EngineOptions, launches: Launches) -> None:
         contents = Contents()
