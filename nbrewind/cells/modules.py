@@ -41,6 +41,7 @@ class Modules:
         self._as_loaded: dict[str, Digest | None] = {}
         self._examined: set[str] = set()
         self._local: dict[str, str] = {}
+        self._folders: dict[str, str] = {}
 
     def present(self, name: str) -> Digest | None:
         """Digest of a module as `Evidence` names it, now: as loaded, if it is loaded."""
@@ -86,11 +87,20 @@ class Modules:
             if (
                 isinstance(path, str)
                 and name.partition(".")[0] not in _MACHINERY
-                and self._paths.is_data(path)
+                and self._paths.is_data(real := self._real(path), resolved=True)
             ):
-                self._local[name] = os.path.realpath(path)
+                self._local[name] = real
                 self._as_loaded.setdefault(self._local[name], self._digest(self._local[name]))
         return self._local
+
+    def _real(self, path: str) -> str:
+        """As `os.path.realpath`, which asks for every folder above every one of a thousand modules."""
+        if os.path.islink(path):
+            return os.path.realpath(path)
+        folder, name = os.path.split(path)
+        if folder not in self._folders:
+            self._folders[folder] = os.path.realpath(folder)
+        return os.path.join(self._folders[folder], name)
 
 
 def is_evidence(module: str) -> bool:

@@ -57,9 +57,12 @@ class Paths:
             return self.home + symbolic[1:]
         return symbolic
 
-    def is_data(self, path: str) -> bool:
-        """Whether this file is a notebook's data: not a program, a library, a cache, or nbrewind's own."""
-        full = os.path.realpath(path)
+    def is_data(self, path: str, *, resolved: bool = False) -> bool:
+        """Whether this file is a notebook's data: not a program, a library, a cache, or nbrewind's own.
+
+        A path that is `resolved` has no symbolic links in it.
+        """
+        full = path if resolved else os.path.realpath(path)
         if full.startswith(self._excluded):
             return False
         parts = full.split(os.sep)
