@@ -21,6 +21,7 @@ from nbrewind.tasks.content import Contents
 from nbrewind.tasks.environments import Environments
 from nbrewind.tasks.failures import tail
 from nbrewind.tasks.keys import Draft, Identity, Key, Unkeyed, combine, draft_key, unchanged
+from nbrewind.tasks.made import evidence, made_anew, stamp
 from nbrewind.tasks.observed import Observations, Seen, parse
 from nbrewind.tasks.payload import put_back, save_content, save_path
 from nbrewind.tasks.previews import previews
@@ -105,6 +106,8 @@ class Session:
             key = Key(run.key, run.ingredients) if run else key
         if run is None:
             return Miss("new", draft, key)
+        if made_anew(run.inputs, _stamps(spec)):
+            return Miss("late", draft, key)
         if changed := self.observations.changed(run.inputs):
             return Miss("file", draft, key, f"{changed} is not as the task found or left it", seen=changed)
         try:
@@ -160,11 +163,15 @@ class Session:
     def _returned(self, ticket: Ticket, back: Returned) -> TaskRun:
         ticket.ran = back.result in ("success", "exception")
         seen = self._seen(ticket, back)
-        usable = not back.good or not (seen.hidden or seen.blind or ticket.contested)
-        key = self._final_key(ticket, back.good) if usable else None
+        if back.unsure and back.good:
+            self.tell_once(f"the result of {ticket.spec.name} is not reused: {back.unsure}")
+        stamps = _stamps(ticket.spec)
+        known = all(stamps.values()) and not (seen.hidden or seen.blind or ticket.contested or back.unsure)
+        key = self._final_key(ticket, back.good) if known or not back.good else None
         payload: dict[str, Any] = {}
         try:
             payload = self._payload(ticket, back, seen)
+            payload["inputs"] = seen.inputs + evidence(stamps)
             run = self._task_run(ticket, back, key, payload)
             self.memo.add(run)
         except (NbrewindError, OSError) as error:
@@ -197,13 +204,23 @@ class Session:
                 )
             )
 
-    def keep(self, key: Digest, name: str, content: bytes) -> None:
-        """Record the content of a file that lived on workers only."""
+    def stamp(self, run: TaskRun) -> Digest:
+        """Return what a run met besides what its key tells; nothing where that is not known."""
+        try:
+            return stamp(
+                run, self.environments.recorded(run.environment, lambda: self.memo.get(run.environment))
+            )
+        except (NbrewindError, OSError, ValueError) as error:
+            self.tell_once(f"what {run.name} ran in is not known ({error}): what it made is taken for new")
+            return ""
+
+    def keep(self, key: Digest, stamp: Digest, name: str, content: bytes) -> None:
+        """Record the content of a file that lived on workers only, and was made by a run with this key and stamp."""
         try:
             digest = self.memo.put(content)
             self.memo.add(
                 TaskRun(
-                    key=_content_key(key, name),
+                    key=_content_key(key, stamp, name),
                     run=self.memo.run,
                     cell_id=self.journal.cell_id(),
                     engine="",
@@ -216,9 +233,9 @@ class Session:
         except (NbrewindError, OSError) as error:
             self.tell_once(f"the content of {name} could not be recorded ({error})")
 
-    def content(self, key: Digest, name: str) -> bytes | None:
+    def content(self, key: Digest, stamp: Digest, name: str) -> bytes | None:
         """Return what `keep` recorded."""
-        run = None if self.journal.fresh else self.memo.find(_content_key(key, name))
+        run = None if self.journal.fresh else self.memo.find(_content_key(key, stamp, name))
         try:
             return None if run is None else self.memo.get(run.output)
         except (NbrewindError, OSError):
@@ -242,9 +259,9 @@ class Session:
 
     def _restore(self, spec: Spec, hit: Hit) -> Hit:
         run = hit.run
-        for evidence in run.inputs:
-            if evidence.kind == "file" and evidence.digest:
-                self.journal.file_read(self.observations.real(evidence))
+        for used in run.inputs:
+            if used.kind == "file" and used.digest:
+                self.journal.file_read(self.observations.real(used))
         buffers = []
         for output in spec.outputs:
             files = [file for file in run.files if file.path == output.remote]
@@ -326,7 +343,7 @@ class Session:
         return self._environments[known]
 
     def _payload(self, ticket: Ticket, back: Returned, seen: Seen) -> dict[str, Any]:
-        payload: dict[str, Any] = {"inputs": seen.inputs}
+        payload: dict[str, Any] = {}
         if seen.environment or back.machine:
             payload["environment"] = self._environment(back, seen)
         if back.stdout:
@@ -354,6 +371,11 @@ class Session:
         return saved
 
 
+def _stamps(spec: Spec) -> dict[str, Digest]:
+    """The stamps of what a task takes that lives on workers alone."""
+    return {name: tell() for name, tell in spec.makers.items()}
+
+
 def _lacking(spec: Spec, back: Returned) -> str:
     """Which declared files were not there, as far as it shows here."""
     if back.result == "output missing":
@@ -369,5 +391,5 @@ def _lacking(spec: Spec, back: Returned) -> str:
     return ""
 
 
-def _content_key(key: Digest, name: str) -> Digest:
-    return combine({"content of": name, "made by": key})
+def _content_key(key: Digest, stamp: Digest, name: str) -> Digest:
+    return combine({"content of": name, "made by": key, "which met": stamp})

@@ -82,7 +82,8 @@ class Returned:
 
     `report` is what the worker noted, where it was asked to. `output` is where a Python task's pickled
     result lies: a path, or bytes. `buffers` are output buffers by remote name. `machine` is what the engine
-    knows of the worker: ``host``, ``arch``, ``cores``, ``memory`` in MB, and the like.
+    knows of the worker: ``host``, ``arch``, ``cores``, ``memory`` in MB, and the like. `unsure` says why a success may
+    be none.
     """
 
     exit_code: int | None
@@ -99,6 +100,7 @@ class Returned:
     machine: Mapping[str, Any] = field(factory=dict)
     cancelled: bool = False
     attempts: int = 1
+    unsure: str = ""
 
     @property
     def good(self) -> bool:

@@ -185,7 +185,7 @@ _OTHERWISE: Mapping[str, str] = {
     "seen": "file {}, which it opened",
     "worker": "{} on the workers",
     "new": "new",
-    "late": "it takes what another task still made",
+    "late": "it takes what another task made anew",
     "lost": "its stored result is gone or damaged",
     "unkeyed": "{} cannot be compared",
     "fresh": "a fresh run was asked for",

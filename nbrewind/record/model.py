@@ -15,7 +15,7 @@ Digest = str
 """``algorithm:hexadecimal``; ``b3`` is BLAKE3, ``b2`` BLAKE2b, both cut to 160 bits."""
 
 Action = Literal["executed", "restored", "rebuilt", "failed", "skipped"]
-Kind = Literal["variable", "covariable", "file", "exists", "listing", "ambient", "env", "module"]
+Kind = Literal["variable", "covariable", "file", "exists", "listing", "ambient", "env", "module", "made"]
 
 
 @frozen
@@ -52,6 +52,7 @@ class Evidence:
     seen together with what they share. ``file``: content (``None``: absent). ``listing``: the names in a folder.
     ``exists``: whether a path is a file or a folder (``None``: neither). ``ambient``: a provider's state. ``env``: one
     environment variable (``None``: unset). ``module``: a distribution's version, or the source of a local module.
+    ``made``: what a task that left a file on its worker had met when it ran (of tasks alone).
     """
 
     kind: Kind

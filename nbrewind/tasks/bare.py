@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 
 _FOR_CHECKERS = frozenset({"__future__", "typing"})
+_OURS = "nbrewind."
 
 
 def bare(source: str) -> str:
-    r"""Leave out annotations, docstrings and the imports that only these need.
+    r"""Leave out annotations, docstrings and the imports that only these need, or that name modules sent along.
 
     >>> print(bare("from typing import Any\ndef f(x: int) -> Any:\n    'Say.'\n    y: int = x\n    return y"))
     def f(x):
@@ -22,7 +23,8 @@ class _Bare(ast.NodeTransformer):
     """Takes out what is not executed, or only for its own sake."""
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
-        return None if node.module in _FOR_CHECKERS else node
+        module = node.module or ""
+        return None if module in _FOR_CHECKERS or module.startswith(_OURS) else node
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
         self.generic_visit(node)

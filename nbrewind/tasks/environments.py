@@ -14,8 +14,8 @@ from typing import Any
 from attrs import frozen
 
 from nbrewind.cells.distributions import distribution_version
-from nbrewind.tasks import remote
 from nbrewind.tasks.policies import Policy
+from nbrewind.tasks.remote import surroundings
 
 LIBRARY = "lib:"
 _EXACT = ("python", "implementation", "system", "release", "machine", "libc", "cpu", "container", "modules")
@@ -112,7 +112,7 @@ class Environments:
     def __init__(
         self,
         policy: Policy = "compatible",
-        here: Callable[[], dict[str, Any]] = remote.environment,
+        here: Callable[[], dict[str, Any]] = surroundings.environment,
         version: Callable[[str], str | None] = distribution_version,
     ) -> None:
         self.policy = policy
@@ -120,6 +120,7 @@ class Environments:
         self._here: dict[str, Any] | None = None
         self._seen: dict[str, set[str]] = {}
         self._judged: dict[str, tuple[Difference, ...]] = {}
+        self._recorded: dict[str, dict[str, str]] = {}
 
     def change(self, policy: Policy) -> None:
         """Judge by another policy from here on."""
@@ -173,6 +174,12 @@ class Environments:
         if digest not in self._judged:
             self._judged[digest] = self._judge(json.loads(read()))
         return self._judged[digest]
+
+    def recorded(self, digest: str, read: Callable[[], bytes]) -> dict[str, str]:
+        """Return the software in a recorded environment; parameters are those of `differences`."""
+        if digest and digest not in self._recorded:
+            self._recorded[digest] = facts(json.loads(read()), "compatible")
+        return self._recorded[digest] if digest else {}
 
     def _judge(self, environment: Mapping[str, Any]) -> tuple[Difference, ...]:
         then = facts(environment.get("notebook") or {}, self.policy)

@@ -6,19 +6,16 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from attrs import field, frozen
 
-from nbrewind.cells.calls import WATCHED
 from nbrewind.cells.paths import Paths
 from nbrewind.record.digests import FileStamp
 from nbrewind.record.model import Digest, Evidence
-from nbrewind.tasks import remote
-from nbrewind.tasks.bare import bare
 from nbrewind.tasks.environments import Trouble, trouble_in
+from nbrewind.tasks.remote import files as remote_files
 
 _PATH = re.compile(r"(?<![\w.\-+@/:~])~?/[^\s'\"`;|&<>()=,:*?\\$]+")
 
@@ -71,14 +68,6 @@ class Report:
     shown: int = 0
 
 
-@cache
-def script(*, serialize: bool = True, futures: bool = False, shown: bool = False) -> str:
-    """Return the text of the program that runs a function on a worker."""
-    source = bare(Path(remote.__file__).read_text(encoding="utf-8"))
-    known = {place: (call.path, call.use, call.mode) for place, call in WATCHED.items()}
-    return f"{source}\n\nCALLS.update({known!r})\nmain(sys.argv[1:], {serialize}, {futures}, {shown})\n"
-
-
 def parse(data: bytes) -> Report:
     """Read a worker's report; what cannot be read says nothing."""
     try:
@@ -122,11 +111,11 @@ class Observations:
                 return Seen(environment=environment, hidden=path)
             inputs.append(Evidence("file", self._paths.symbolic(path), digest))
         for path, digest in report.folders.items():
-            if remote.listing(path) != digest:
+            if remote_files.listing(path) != digest:
                 return Seen(environment=environment, hidden=path)
             inputs.append(Evidence("listing", self._paths.symbolic(path), digest))
         for path, digest in report.exists.items():
-            if remote.existence(path) != digest:
+            if remote_files.existence(path) != digest:
                 return Seen(environment=environment, hidden=path)
             inputs.append(Evidence("exists", self._paths.symbolic(path), digest))
         reads = tuple(path for path, found in report.reads.items() if found)
@@ -150,14 +139,16 @@ class Observations:
         return after
 
     def changed(self, inputs: Iterable[Evidence]) -> str:
-        """Return the first file or folder that is not as a task saw it, or nothing."""
+        """Return the first file or folder that is not as a task saw it, or nothing; `made` files are not here."""
         for seen in inputs:
+            if seen.kind == "made":
+                continue
             path = self._paths.real(seen.name)
             if seen.kind == "listing":
-                if remote.listing(path) != seen.digest:
+                if remote_files.listing(path) != seen.digest:
                     return seen.name
             elif seen.kind == "exists":
-                if remote.existence(path) != seen.digest:
+                if remote_files.existence(path) != seen.digest:
                     return seen.name
             elif not self._same(path, seen.digest):
                 return seen.name
@@ -177,19 +168,19 @@ class Observations:
 
     def _present(self, path: str, *, stat: bool = False) -> Digest | None:
         stamp = FileStamp.of(path)[0]
-        if stat or stamp.size > remote.BIG:
+        if stat or stamp.size > remote_files.BIG:
             return f"stat:{stamp.size}:{stamp.mtime_ns}"
         known = self._known.get(path)
         if known is not None and known[0].same_file(stamp) and known[0].settled:
             return known[1]
-        digest = _digest(remote.describe(path))
+        digest = _digest(remote_files.describe(path))
         if digest is not None:
             self._known[path] = (stamp, digest)
         return digest
 
 
 def _digest(found: Any) -> Digest | None:
-    """The digest of a description by `remote.describe`."""
+    """The digest of a description by `remote_files.describe`."""
     if not found:
         return None
     size, mtime, digest = found

@@ -66,7 +66,9 @@ class Spec:
     library's function, named in `command`). `environments` are packages that the task runs in, outermost
     first. `flags` are switches that change what comes back, such as whether a Python result is serialised.
     `library` are the ingredients of the library that is
-    called. `strange` says why the task cannot be described in full, and must run.
+    called. `makers` are the files that live on workers alone, by their identity: a function that tells the stamp of
+    the run that made it, and nothing before it has come back. `strange` says why the task cannot be described in full,
+    and must run.
     """
 
     kind: Literal["command", "python", "call"]
@@ -79,4 +81,5 @@ class Spec:
     environments: tuple[Input, ...] = ()
     flags: Mapping[str, str] = field(factory=dict)
     library: Mapping[str, str] = field(factory=dict)
+    makers: Mapping[str, Callable[[], Digest]] = field(factory=dict)
     strange: str = ""

@@ -27,10 +27,11 @@ class TaskBook:
     """Everything that was said about one task.
 
     `call` is the attribute that a Python task lost when it was served. `library` tells the identity of a
-    function of the library that the task provides. `report` is the file in which the worker notes what an
-    observed task uses. `again` is the engine's number of a served task that had to run after all.
+    function of the library that the task provides, whose calls leave `reports`. `report` is the file in which the
+    worker notes what an observed task uses. `again` is the engine's number of a served task that had to run after all.
     `shown_id` is the number that the user knows a task by, where the engine has another. `told_inputs` and
-    `told_outputs` count the mounts that the engine already knows; a `direct` book holds none back.
+    `told_outputs` count the mounts that the engine already knows; a `direct` book holds none back, and `taken` are the
+    files of other tasks among what it was told at once.
     """
 
     command: str = ""
@@ -42,10 +43,12 @@ class TaskBook:
     environments: list[Any] = field(default_factory=list)
     strange: str = ""
     direct: bool = False
+    taken: list[Any] = field(default_factory=list)
     submitted: bool = False
     served: Served | None = None
     call: tuple[str, Any] | None = None
     library: Callable[[str], dict[str, str]] | None = None
+    reports: bool = False
     report: Any = None
     unwatched: bool = False
     again: int = 0
@@ -78,6 +81,10 @@ class FileBook:
         The task that makes this file, and the name it gives it there.
     key
         The producer's key, once it has one.
+    stamp
+        What the producer met besides, once it has come back.
+    minitask
+        The mini task that makes this file.
     made
         The digest of what the producer left.
     pending
@@ -96,6 +103,8 @@ class FileBook:
     producer: Any = None
     remote: str = ""
     key: str = ""
+    stamp: str = ""
+    minitask: Any = None
     made: str = ""
     pending: bool = False
     temp: bool = False

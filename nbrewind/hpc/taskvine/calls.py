@@ -9,6 +9,7 @@ from typing import Any
 
 from nbrewind.errors import Undigestible
 from nbrewind.hpc.taskvine.books import ManagerBook, TaskBook, file_book, task_book
+from nbrewind.tasks.observed import parse
 from nbrewind.tasks.spec import Call, Input
 
 _HOOKS = (
@@ -44,17 +45,25 @@ class Calls:
 
     def call(self, task: Any) -> tuple[Call | None, tuple[Input, ...]]:
         """Return what is called, and the results of other tasks that it takes as files."""
-        if self.is_library_call(task):
-            if task._event is None:
-                return None, ()
-            function, args, kwargs = None, task._event["fn_args"], task._event["fn_kwargs"]
-        else:
-            definition = task._fn_def
-            if definition is None or len(definition) != 3:
-                return None, ()
-            function, args, kwargs = definition
+        definition = self._definition(task)
+        if definition is None:
+            return None, ()
+        function, args, kwargs = definition
         plain, inputs = self._futures(args)
         return Call(function, plain, dict(kwargs)), inputs
+
+    def results(self, task: Any) -> list[Any]:
+        """Return the files with the results of other tasks that arguments stand for."""
+        definition = self._definition(task)
+        args = definition[1] if definition is not None else ()
+        return [each._task._output_file for each in args if isinstance(each, self._future)]
+
+    def _definition(self, task: Any) -> tuple[Any, Any, Any] | None:
+        """Return function, arguments and named arguments, unless they are gone or not there."""
+        if self.is_library_call(task):
+            return None if task._event is None else (None, task._event["fn_args"], task._event["fn_kwargs"])
+        definition = getattr(task, "_fn_def", None)
+        return definition if definition is not None and len(definition) == 3 else None
 
     def flags(self, task: Any) -> dict[str, str]:
         """Return the switches that change what comes back."""
@@ -109,6 +118,14 @@ def complaint(path: str) -> str:
             return "" if answer["Success"] else str(answer["Reason"])
         except Exception as error:  # noqa: BLE001 - whatever cannot be read is no success
             return f"the answer of the library cannot be read: {error}"
+
+
+def unseen(report: bytes | None) -> tuple[str, str]:
+    """Return of a call whose answer stays on its worker what it raised, and why that is not known; else nothing."""
+    found = parse(report or b"")
+    if not found.complete:
+        return "", "its answer stays on the worker, which did not say whether the function returned"
+    return ("the function raised an exception, which stays on the worker" if found.raised else ""), ""
 
 
 def library_parts(task: Any, manager: Any, book: ManagerBook) -> tuple[dict[str, str], str]:

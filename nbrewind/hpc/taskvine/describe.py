@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
@@ -65,6 +65,7 @@ class Describer:
             environments=tuple(self.input(file, "environment", book) for file in mine.environments),
             flags=calls.flags(task) if kind != "command" else {},
             library=library,
+            makers={name: _stamp(file) for name, file in self._on_workers(task)},
             strange=strange,
         )
 
@@ -90,6 +91,16 @@ class Describer:
             return Input(remote, found.kind, found.text)
         return Input(remote, "unknown", "")
 
+    def _on_workers(self, task: Any) -> Iterator[tuple[str, Any]]:
+        """The files that live on workers alone, with their identity, among what a task takes, or mini tasks for it."""
+        files = [mount.file for mount in task_book(task).inputs] + self.calls.results(task)
+        for file in files:
+            book = file_book(file)
+            if book.minitask is not None:
+                yield from self._on_workers(book.minitask)
+            elif book.key and (book.temp or book.recalled):
+                yield f"{book.key}:{book.remote}", file
+
     def _late(self, file: Any) -> Callable[[], Digest]:
         return lambda: file_book(file).made
 
@@ -103,6 +114,10 @@ class Describer:
         if kind == self._cvine.VINE_FILE:
             return Output(mount.remote, "file", os.path.abspath(mount.file.source()), when)
         return Output(mount.remote, "temp" if kind == self._cvine.VINE_TEMP else "buffer", when=when)
+
+
+def _stamp(file: Any) -> Callable[[], Digest]:
+    return lambda: file_book(file).stamp
 
 
 def _option(mount: Mount, position: int, name: str) -> bool:

@@ -74,7 +74,7 @@ class FilePatches:
                 key = before if spec.call is not None or spec.kind == "python" else self._key(spec)
                 return f"minitask {key} {source}" if key else ""
 
-            file_book(made).origin = origin
+            file_book(made).origin, file_book(made).minitask = origin, minitask
             return made
 
         return declare

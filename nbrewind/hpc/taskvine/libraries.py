@@ -11,10 +11,18 @@ from typing import Any
 from nbrewind.errors import Undigestible
 from nbrewind.hpc.patching import Method, Patches
 from nbrewind.hpc.session import Session
-from nbrewind.hpc.taskvine.books import manager_book, task_book
+from nbrewind.hpc.taskvine.books import Mount, manager_book, task_book
 from nbrewind.hpc.taskvine.describe import Describer
 from nbrewind.hpc.taskvine.tasks import TaskPatches
 from nbrewind.tasks.keys import Draft, Key, draft_key
+from nbrewind.tasks.programs import library_script
+from nbrewind.tasks.spec import Spec
+
+REPORT = "nbrewind_report"
+"""Where a call leaves what it used, in its sandbox."""
+_PROGRAM = "library_code.py"
+_RENAMED = "nbrewind_library_code.py"
+_NEEDED = (b"def remote_execute(", b"def send_configuration(", b"def main(")
 
 
 class LibraryPatches:
@@ -45,6 +53,7 @@ class LibraryPatches:
             if before is not None and before == _stamp(folder):
                 functions, shared = self._written.get(folder, (functions, shared))
             self._written[folder] = functions, shared
+            self._observe(manager, library)
             own = len(task_book(library).inputs)
             packed = options.get("add_env", True)
 
@@ -58,6 +67,22 @@ class LibraryPatches:
             return library
 
         return create
+
+    def _observe(self, manager: Any, library: Any) -> None:
+        """Put a program of ours before the engine's, which goes along under another name."""
+        book = task_book(library)
+        program = next((mount for mount in book.inputs if mount.remote == _PROGRAM), None)
+        if not self._session.options.observe or program is None or not _is_known(program.file.source()):
+            return
+        programs = manager_book(manager).programs
+        if _PROGRAM not in programs:
+            path = os.path.join(manager.staging_directory, _RENAMED)
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(library_script(_RENAMED, REPORT))
+            programs[_PROGRAM] = manager.declare_file(path, cache=True, peer_transfer=True)
+        program.remote = _RENAMED
+        book.inputs.append(Mount(programs[_PROGRAM], _PROGRAM, (), {}))
+        book.reports = True
 
     def _install(self, original: Method) -> Method:
         def install(manager: Any, task: Any, *args: Any, **kwargs: Any) -> Any:
@@ -105,8 +130,6 @@ class LibraryPatches:
         return parts | {"library:command": spec.command}
 
     def _key_parts(self, inputs: Any, environments: Any, env: Any, prefix: str) -> dict[str, str]:
-        from nbrewind.tasks.spec import Spec
-
         spec = Spec(kind="command", name="", inputs=inputs, environments=environments, env=env)
         draft = draft_key(spec, self._session.identity, self._session.contents)
         key = draft.finish(self._session.contents) if isinstance(draft, Draft) else draft
@@ -132,6 +155,16 @@ def _folder(manager: Any, name: str, functions: tuple[Any, ...], options: Mappin
         digest = generate_library_hash(library_name=name, function_list=functions, **found)
         return os.path.join(manager.cache_directory, "vine-library-cache", digest)
     return ""
+
+
+def _is_known(path: str) -> bool:
+    """Whether the engine's program is made as ours expects it."""
+    try:
+        with open(path, "rb") as file:
+            text = file.read()
+    except OSError:
+        return False
+    return all(part in text for part in _NEEDED)
 
 
 def _forget(folder: str) -> None:

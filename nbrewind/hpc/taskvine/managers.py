@@ -188,7 +188,12 @@ class ManagerPatches(Stream):
         return task.state in _BACK
 
     def record(self, task: Any, ticket: Ticket, book: Any) -> None:
-        """Record a task that came back."""
+        """Record a task that came back, after those whose results it took on its worker."""
+        for maker in self._results.makers(task):
+            known = book.tickets.get(self.number(maker))
+            if known is not None and not known.recorded and self.is_back(maker):
+                self._results.record(maker, known, book)
+                self.forget(known, book)
         self._results.record(task, ticket, book)
 
     def _cancel_by_task_id(self, original: Method) -> Method:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
@@ -18,8 +18,9 @@ from nbrewind.hpc.taskvine.books import (
     file_book,
     task_book,
 )
-from nbrewind.hpc.taskvine.calls import Calls, complaint
+from nbrewind.hpc.taskvine.calls import Calls, complaint, unseen
 from nbrewind.hpc.tickets import Hit, Returned, Ticket
+from nbrewind.record.model import TaskRun
 
 _METRICS = (
     "time_when_submitted",
@@ -59,17 +60,18 @@ class Results:
         for mount in book.outputs:
             mine = self._produced(mount.file, task, mount.remote, hit.key.digest)
             mine.pending = False
+            self._known(mine, hit.run)
             if mount.remote in buffers:
                 self._hold(manager, mount.file, buffers[mount.remote])
         if isinstance(task, self._module.PythonTask):
             self._calls.remember(task, book)
             if task._tmp_output_enabled:
                 task._output_file = manager.declare_temp()
-                self._produced(task._output_file, task, "output", hit.key.digest)
+                self._known(self._produced(task._output_file, task, "output", hit.key.digest), hit.run)
 
     def _produced(self, file: Any, task: Any, remote: str, key: str) -> FileBook:
         mine = file_book(file)
-        mine.producer, mine.remote, mine.key = task, remote, key
+        mine.producer, mine.remote, mine.key, mine.stamp = task, remote, key, ""
         mine.temp = file.type() == self._cvine.VINE_TEMP
         return mine
 
@@ -101,7 +103,7 @@ class Results:
 
     def _recalled(self, manager: Any, file: Any, mine: FileBook) -> bool:
         """Put the recorded content of a temporary file in its place."""
-        content = self._session.content(mine.key, mine.remote)
+        content = self._session.content(mine.key, mine.stamp, mine.remote)
         if content is not None:
             self._hold(manager, file, content)
             mine.temp, mine.recalled = False, True
@@ -114,7 +116,7 @@ class Results:
             return
         content = self._cvine.vine_file_contents_as_bytes(file._file)
         if content:
-            self._session.keep(mine.key, mine.remote, content)
+            self._session.keep(mine.key, mine.stamp, mine.remote, content)
 
     def _hold(self, manager: Any, file: Any, content: bytes) -> None:
         """Let the engine hold known content under a file object of the user's."""
@@ -127,6 +129,23 @@ class Results:
         if kept is not None and made is not None and made is not kept:
             kept._file = made._file
             task._output_file = kept
+
+    def makers(self, task: Any) -> list[Any]:
+        """Return the tasks whose files a task took, and theirs, that are not known to be back; first ones first."""
+        found: list[Any] = []
+        seen = {id(task)}
+        waiting = [(task, False)]
+        while waiting:
+            one, done = waiting.pop()
+            if done:
+                found.append(one)
+                continue
+            waiting.append((one, True))
+            for maker in _pending_makers(one):
+                if id(maker) not in seen:
+                    seen.add(id(maker))
+                    waiting.append((maker, False))
+        return found[:-1]
 
     def record(self, task: Any, ticket: Ticket, manager: ManagerBook) -> None:
         """Record a task that the engine gave back."""
@@ -141,13 +160,19 @@ class Results:
             mine = file_book(mount.file)
             mine.pending = False
             mine.made = files.get(mount.remote) or ""
-            if run.status != "done":
-                mine.key = ""
+            self._known(mine, run)
         output_file = task.__dict__.get("_output_file")
         if output_file is not None:
             mine = file_book(output_file)
             mine.pending, mine.made = False, run.output
-            mine.key = mine.key if run.status == "done" else ""
+            self._known(mine, run)
+
+    def _known(self, mine: FileBook, run: TaskRun) -> None:
+        """What a task made has an identity if its result may be reused."""
+        if run.status == "done" and run.key:
+            mine.stamp = self._session.stamp(run) if mine.temp else ""
+        else:
+            mine.key = ""
 
     def _returned(self, task: Any, ticket: Ticket, manager: ManagerBook) -> Returned:
         pointer, metric = task._task, self._cvine.vine_task_get_metric
@@ -161,8 +186,11 @@ class Results:
         for group in ("allocated", "requested"):
             note(resources, group, self._cvine.vine_task_get_resources(pointer, group), BOXES)
         result, output, stdout = task.result, self._output(task), task.std_output or ""
-        if output and self._calls.is_library_call(task) and (reason := complaint(output)):
-            result, stdout = "exception", stdout + reason
+        report = self._report(task)
+        reason = unsure = ""
+        if result == "success" and self._calls.is_library_call(task):
+            reason, unsure = (complaint(output), "") if output else unseen(report)
+            result, stdout = ("exception", stdout + reason) if reason else (result, stdout)
         host = f"{task.hostname or ''} {task.addrport or ''}".strip()
         return Returned(
             exit_code=task.exit_code,
@@ -175,10 +203,11 @@ class Results:
             resources=resources,
             output=output,
             buffers=self._buffers(task) if task.successful() else {},
-            report=self._report(task),
+            report=report,
             machine=_machine(task, manager),
             cancelled=result == "cancelled",
             attempts=self._attempts(task, manager, resources),
+            unsure=unsure,
         )
 
     def _attempts(self, task: Any, manager: ManagerBook, resources: dict[str, float]) -> int:
@@ -216,6 +245,15 @@ class Results:
             for mount in task_book(task).outputs
             if mount.file.type() == self._cvine.VINE_BUFFER
         }
+
+
+def _pending_makers(task: Any) -> Iterator[Any]:
+    """The tasks that still make what a task takes."""
+    book = task_book(task)
+    for file in (*(mount.file for mount in book.inputs), *book.taken):
+        mine = file_book(file)
+        if mine.pending and mine.producer is not None:
+            yield mine.producer
 
 
 def _machine(task: Any, manager: ManagerBook) -> dict[str, Any]:

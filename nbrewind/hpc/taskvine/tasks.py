@@ -61,6 +61,8 @@ class TaskPatches:
             valid = isinstance(remote_name, str) and not remote_name.startswith("/")
             if book.direct and not outputs:
                 self.need(task, file)
+                if file_book(file).producer is not None:
+                    book.taken.append(file)
             if book.direct or not valid or (outputs and file.type() not in types):
                 file_book(file).known = True
                 return original(task, file, remote_name, *args, **kwargs)

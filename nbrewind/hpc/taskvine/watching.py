@@ -1,4 +1,4 @@
-"""Run Python tasks through our own program on the worker, which also notes what they use."""
+"""Run Python tasks and calls through our own programs on the worker, which also note what they use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 from nbrewind.hpc.patching import Method, Patches
 from nbrewind.hpc.session import Session
 from nbrewind.hpc.taskvine.books import manager_book, task_book
-from nbrewind.tasks.observed import script
+from nbrewind.hpc.taskvine.libraries import REPORT
+from nbrewind.tasks.programs import script
 
 
 class WatchPatches:
@@ -21,6 +22,7 @@ class WatchPatches:
         patches.method(module.PythonTask, "_fn_wrapper", self._wrapper)
         patches.method(module.FuturePythonTask, "_fn_wrapper", self._wrapper)
         patches.method(module.PythonTask, "_add_inputs_outputs", self._add_report)
+        patches.method(module.FunctionCall, "submit_finalize", self._add_call_report)
 
     def _wrapper(self, original: Method) -> Method:
         def wrapper(task: Any, manager: Any, serialize: bool) -> Any:
@@ -47,6 +49,20 @@ class WatchPatches:
             return done
 
         return add
+
+    def _add_call_report(self, original: Method) -> Method:
+        """A call leaves a report if its library was made to."""
+
+        def submit_finalize(task: Any) -> Any:
+            done = original(task)
+            library = task.manager._library_table.get(task.get_library_required())
+            if library is not None and task_book(library).reports:
+                book = task_book(task)
+                book.report = task.manager.declare_buffer()
+                task.add_output(book.report, REPORT)
+            return done
+
+        return submit_finalize
 
     def _watched(self, task: Any) -> bool:
         return self._session.options.observe and not task_book(task).unwatched

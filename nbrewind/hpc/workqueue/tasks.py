@@ -12,7 +12,7 @@ from nbrewind.hpc.books import NAME
 from nbrewind.hpc.patching import Method, Patches
 from nbrewind.hpc.session import Session
 from nbrewind.hpc.workqueue.books import Pinned, Source, TaskBook, task_book
-from nbrewind.tasks.observed import script
+from nbrewind.tasks.programs import script
 from nbrewind.tasks.spec import Call, Output
 
 

@@ -147,10 +147,11 @@ def test_input_that_changes_while_the_task_runs(session, tmp_path):
 
 
 def test_content_of_files_on_workers(session):
-    assert session.content("b3:key", "out") is None
-    session.keep("b3:key", "out", b"content")
-    assert session.content("b3:key", "out") == b"content"
-    assert session.content("b3:key", "other") is None
+    assert session.content("b3:key", "met", "out") is None
+    session.keep("b3:key", "met", "out", b"content")
+    assert session.content("b3:key", "met", "out") == b"content"
+    assert session.content("b3:key", "met", "other") is None
+    assert session.content("b3:key", "met something else", "out") is None
 
 
 def test_told_once(session):

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from nbrewind.tasks.environments import Difference, Environments
-from nbrewind.tasks.observed import script
+from nbrewind.tasks.programs import script
 
 
 def environment(python="3.13.5", cpu="x", **libraries):

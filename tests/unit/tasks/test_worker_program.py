@@ -13,8 +13,9 @@ import pytest
 
 from nbrewind.cells.paths import Paths
 from nbrewind.record.model import Evidence
-from nbrewind.tasks import remote
-from nbrewind.tasks.observed import Observations, Report, parse, script
+from nbrewind.tasks.observed import Observations, Report, parse
+from nbrewind.tasks.programs import script
+from nbrewind.tasks.remote import files
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_reads_outside_the_sandbox(worker):
     source = "def f(p):\n    open('mine', 'w').write('x')\n    open('mine').read()\n    return len(open(p, 'rb').read())"
     _, output, seen = worker(by_value(source, "f"), str(path))
     assert cloudpickle.loads(output) == 3_000_000
-    assert seen["reads"] == {str(path): remote.describe(str(path))}
+    assert seen["reads"] == {str(path): files.describe(str(path))}
     assert seen["writes"] == {}
 
 
@@ -151,7 +152,7 @@ def test_ways_to_read(worker, how):
     source = f"def open_it(p): return len(open(p).read())\ndef f(p):\n    {READERS[how]}"
     done, _, seen = worker(by_value(source, "f"), str(path))
     assert done.returncode == 0, done.stderr
-    assert seen["reads"] == {str(path): remote.describe(str(path))}
+    assert seen["reads"] == {str(path): files.describe(str(path))}
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="the interpreter has no monitoring")
@@ -178,14 +179,14 @@ def test_file_that_a_child_writes(worker, elsewhere):
     source = "def f(p):\n    import subprocess\n    subprocess.run(['sh', '-c', 'echo after > ' + p])"
     _, _, seen = worker(by_value(source, "f"), str(path))
     assert seen["reads"] == {}
-    assert seen["writes"] == {str(path): remote.describe(str(path))}
+    assert seen["writes"] == {str(path): files.describe(str(path))}
 
 
 def test_file_that_is_put_in_place_by_renaming(worker, elsewhere):
     path = elsewhere / "out"
     source = "def f(p):\n    import os\n    open(p + '.part', 'w').write('x')\n    os.replace(p + '.part', p)"
     _, _, seen = worker(by_value(source, "f"), str(path))
-    assert seen["writes"] == {str(path): remote.describe(str(path)), f"{path}.part": None}
+    assert seen["writes"] == {str(path): files.describe(str(path)), f"{path}.part": None}
 
 
 def test_arguments_that_are_hard_to_look_into(worker):
@@ -232,7 +233,7 @@ def observations(tmp_path):
 def test_settle(observations, tmp_path):
     path = tmp_path / "data"
     path.write_text("one")
-    report = Report(reads={str(path): remote.describe(str(path)), str(tmp_path / "no"): None}, complete=True)
+    report = Report(reads={str(path): files.describe(str(path)), str(tmp_path / "no"): None}, complete=True)
     seen = observations.settle(report)
     assert [each.name for each in seen.inputs] == ["./data", "./no"]
     assert seen.reads == (str(path),)
@@ -247,10 +248,10 @@ def test_settle(observations, tmp_path):
 
 
 def test_big_files_by_size_and_time(observations, tmp_path, monkeypatch):
-    monkeypatch.setattr(remote, "BIG", 10)
+    monkeypatch.setattr(files, "BIG", 10)
     path = tmp_path / "big"
     path.write_bytes(b"x" * 100)
-    seen = observations.settle(Report(reads={str(path): remote.describe(str(path))}, complete=True))
+    seen = observations.settle(Report(reads={str(path): files.describe(str(path))}, complete=True))
     assert seen.inputs[0].digest.startswith("stat:100:")
     assert not observations.changed(seen.inputs)
     os.utime(path, ns=(1, 1))
@@ -260,8 +261,8 @@ def test_big_files_by_size_and_time(observations, tmp_path, monkeypatch):
 def test_folder(observations, tmp_path):
     folder = tmp_path / "parts"
     folder.mkdir()
-    seen = observations.settle(Report(folders={str(folder): remote.listing(str(folder))}, complete=True))
-    assert seen.inputs == (Evidence("listing", "./parts", remote.listing(str(folder))),)
+    seen = observations.settle(Report(folders={str(folder): files.listing(str(folder))}, complete=True))
+    assert seen.inputs == (Evidence("listing", "./parts", files.listing(str(folder))),)
     (folder / "new").write_text("")
     assert observations.changed(seen.inputs) == "./parts"
 
