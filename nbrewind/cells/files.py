@@ -44,7 +44,9 @@ class FilesSeen:
 
     `reads` has the digest from before the cell wrote the file, where it did (`None` inside: absent). `writes` are the
     files that may differ from before. `libraries` are those whose data files were read. `open` says why reads could
-    not be bounded. `asked` are paths that were looked for, with what was there.
+    not be bounded. `asked` are paths that were looked for, with what was there. `absolute` are paths that were named in
+    full, with whether the notebook itself did so. `aliases` are the paths that lead to others by way of links.
+    `shell` is what children were told to do.
     """
 
     reads: dict[str, Digest | None] = field(factory=dict)
@@ -52,6 +54,9 @@ class FilesSeen:
     asked: dict[str, Digest | None] = field(factory=dict)
     writes: set[str] = field(factory=set)
     libraries: set[str] = field(factory=set)
+    absolute: dict[str, bool] = field(factory=dict)
+    aliases: dict[str, str] = field(factory=dict)
+    shell: list[str] = field(factory=list)
     relative: bool = False
     children: bool = False
     open: str = ""
@@ -192,15 +197,26 @@ class FilesWatch:
         if isinstance(path, int) or path is None:
             return None
         name = os.fsdecode(path)
+        full = os.path.realpath(name)
         if not os.path.isabs(name):
             self._seen.relative = True
-        full = os.path.realpath(name)
         if self._paths.is_data(full):
-            return None if _own_doing() else full
+            if _own_doing():
+                return None
+            self._note_naming(name, full)
+            return full
         library = None if full.endswith(_CODE) else self._paths.library_of(full)
         if library is not None:
             self._seen.libraries.add(library)
         return None
+
+    def _note_naming(self, name: str, full: str) -> None:
+        """Remember how the cell named a file: in full or not, directly or by way of links."""
+        if os.path.isabs(name):
+            self._seen.absolute[full] = self._seen.absolute.get(full, False) or _by_notebook()
+        plain = os.path.abspath(name)
+        if plain != full:
+            self._seen.aliases[full] = plain
 
     def _on_open(self, args: tuple[Any, ...]) -> None:
         path, _mode, flags = args
@@ -261,6 +277,7 @@ class FilesWatch:
             return
         name = os.path.realpath(os.fsdecode(folder))
         if self._paths.is_data(name) or name == self._paths.base:
+            self._note_naming(os.fsdecode(folder), name)
             self._seen.listings.add(name)
 
     def _on_sqlite(self, args: tuple[Any, ...]) -> None:
@@ -284,6 +301,7 @@ class FilesWatch:
         if _own_doing("nbrewind.batch.", "nbrewind.hpc.sites"):
             return
         self._seen.children = True
+        self._seen.shell += [os.fsdecode(word) for word in _words(args)]
         if any(_LISTING_COMMAND.search(os.fsdecode(word)) for word in _words(args)):
             self._seen.listings.add(os.getcwd())
         if self._tree is None:
@@ -393,6 +411,17 @@ def _engines_doing() -> bool:
             return False
         frame = frame.f_back  # type: ignore[assignment]
     return threading.current_thread() is threading.main_thread()  # what the event loop does by itself
+
+
+def _by_notebook() -> bool:
+    """Whether the notebook's own code opens a file, and not a library for it."""
+    frame = sys._getframe(2)
+    while frame is not None:
+        name = str(frame.f_globals.get("__name__", ""))
+        if not name.startswith(("nbrewind.cells", "pathlib", "IPython.")):
+            return name == "__main__"
+        frame = frame.f_back  # type: ignore[assignment]
+    return False
 
 
 def _own_doing(*parts: str) -> bool:

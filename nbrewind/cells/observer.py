@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from nbrewind.cells.ambient import Ambient, AmbientChange, EnvironmentReads
 from nbrewind.cells.background import running
 from nbrewind.cells.code import CellCode
 from nbrewind.cells.files import FilesSeen, FilesWatch
 from nbrewind.cells.imports import ImportWatch
+from nbrewind.cells.locations import (
+    HERE,
+    TEXT_LIMIT,
+    asked_by,
+    asked_in_shell,
+    asked_in_source,
+    words_of,
+)
 from nbrewind.cells.modules import Modules, home_of, is_evidence
 from nbrewind.cells.paths import Paths
 from nbrewind.cells.states import BUILTINS, DISPLAY_STATE, SHELL_STATE, States
 from nbrewind.cells.variables import Change, Variables, Versions
 from nbrewind.cells.watch import NamesWatch
-from nbrewind.record.digests import FileDigests, digest_bytes
+from nbrewind.record.digests import FileDigests, digest_bytes, digest_text
 from nbrewind.record.model import Covariable, Digest, Evidence
 from nbrewind.state import STATE_OF
 from nbrewind.state.held import HELD_OPEN
+from nbrewind.state.walk import mentioned
 
 ALL_VARIABLES = "variables"
 """Name of the listing that stands for the names of all variables."""
@@ -33,7 +43,8 @@ _NOT_DATA = frozenset({".ipynb_checkpoints", "__pycache__", "vine-run-info", "wo
 class Observation:
     """What one cell read and left.
 
-    `files` are real paths with their digests afterwards (`None`: removed). `open` says why the evidence is not all.
+    `files` are real paths with their digests afterwards (`None`: removed), `named` how the record names them. `open`
+    says why the evidence is not all.
     """
 
     evidence: tuple[Evidence, ...]
@@ -42,6 +53,7 @@ class Observation:
     ambient: AmbientChange
     open: str
     children: bool
+    named: Mapping[str, str] = field(factory=dict)
 
 
 class Observer:
@@ -78,6 +90,9 @@ class Observer:
         self._names = NamesWatch(variables.namespace, self.files.note_call)
         self._environment = EnvironmentReads(variables.namespace)
         self._imports = ImportWatch()
+        self._escaped = {
+            sign: json.dumps(os.fsdecode(text))[1:-1].encode() for sign, text in paths.places.items()
+        }
         self._before = Versions({}, {})
         self._code: CellCode | None = None
         self._beside = ""
@@ -124,8 +139,14 @@ class Observer:
             self._beside = running(self.variables.namespace)
         return self._beside
 
-    def end(self) -> Observation:
-        """The cell has run."""
+    def end(self, shown: bytes = b"") -> Observation:
+        """The cell has run.
+
+        Parameters
+        ----------
+        shown
+            What it showed, in any encoding that leaves paths readable.
+        """
         self._names.stop()
         seen = self.files.stop()
         keys = self._environment.stop()
@@ -142,20 +163,27 @@ class Observer:
         read |= {
             name for made in change.touched_before for name in made.needs
         }  # also those that it then bound anew
+        files = {path: self._file_digest(path) for path in sorted(seen.writes)}
+        places = self._asked(code, seen, read) | self._left(shown, change, files, ambient, seen)
+        literal = self._literally(code, seen, read, keys, places)
+        names = {path: self._name(path, seen, literal) for path in sorted(seen.writes)}
+        if any(literal(path) and self.paths.place_of(path) for path in names):
+            places.add(HERE)
         evidence = [
             *self._variables_seen(read, change, everything=bool(code.opens)),
-            *self._files_seen(seen),
+            *self._files_seen(seen, literal),
+            *(Evidence("place", sign, digest_text(self.paths.place(sign))) for sign in sorted(places)),
             *(Evidence("ambient", name, digest) for name, digest in sorted(ambient.reads.items())),
-            *(Evidence("env", key, text_digest(value)) for key, value in sorted(keys.items())),
+            *(Evidence("env", key, digest_text(value)) for key, value in sorted(keys.items())),
             *self.modules.evidence(
                 {*self._names.modules, *seen.libraries}, self._values(read | code.names.stores)
             ),
         ]
-        files = {path: self._file_digest(path) for path in sorted(seen.writes)}
         held = any(HELD_OPEN in made.opaque for made in change.written)
         unbounded = seen.open or (f"it works on {HELD_OPEN}" if held else "" if code.valid else code.opens)
         unbounded = unbounded or runs_on
-        return Observation(tuple(dict.fromkeys(evidence)), change, files, ambient, unbounded, seen.children)
+        found = tuple(dict.fromkeys(evidence))
+        return Observation(found, change, files, ambient, unbounded, seen.children, names)
 
     def reachable(self, code: CellCode) -> set[str]:
         """Variables that the cell could touch, for restoring their values before it runs."""
@@ -218,14 +246,91 @@ class Observer:
         if everything:
             yield Evidence("listing", ALL_VARIABLES, names_digest(self._before.current))
 
-    def _files_seen(self, seen: FilesSeen) -> Iterable[Evidence]:
+    def _files_seen(self, seen: FilesSeen, literal: Callable[[str], bool]) -> Iterable[Evidence]:
         for path, digest in sorted(seen.reads.items()):
-            yield Evidence("file", self.paths.symbolic(path), digest)
+            yield Evidence("file", self._name(path, seen, literal), digest)
         for path, kind in sorted(seen.asked.items()):
             if path not in seen.reads:
-                yield Evidence("exists", self.paths.symbolic(path), kind)
+                yield Evidence("exists", self._name(path, seen, literal), kind)
         for folder in sorted(seen.listings):
-            yield Evidence("listing", self.paths.symbolic(folder), folder_digest(folder))
+            yield Evidence("listing", self._name(folder, seen, literal), folder_digest(folder))
+
+    # -- where the cell is
+
+    def _name(self, path: str, seen: FilesSeen, literal: Callable[[str], bool]) -> str:
+        """How the record names a file: as the cell reached it, be it through links."""
+        reached = seen.aliases.get(path, path)
+        return reached if literal(path) else self.paths.named(reached)
+
+    def _literally(
+        self,
+        code: CellCode,
+        seen: FilesSeen,
+        read: set[str],
+        keys: Mapping[str, str | None],
+        places: set[str],
+    ) -> Callable[[str], bool]:
+        """Tells whether a path is one that the notebook spells out, and so the same wherever the notebook lies.
+
+        Where the cell asked for the place itself, or a library made the path complete, it moves with the notebook.
+        """
+        held = [self._before.current[name] for name in read if name in self._before.current]
+        texts = "\0".join((code.source, *(value or "" for value in keys.values()))).encode("utf-8", "replace")
+        spelt = mentioned(self.paths.places, texts) | {sign for one in held for sign in one.places}
+        here = os.getcwd() if seen.relative or seen.absolute else ""
+
+        def literal(path: str) -> bool:
+            sign = self.paths.place_of(seen.aliases.get(path, path))
+            if not sign or sign in places:
+                return False
+            if sign in spelt:
+                return True
+            by_notebook = seen.absolute.get(path)
+            if by_notebook is None:
+                return False
+            return by_notebook or os.path.relpath(path, here) not in code.source
+
+        return literal
+
+    def _asked(self, code: CellCode, seen: FilesSeen, read: set[str]) -> set[str]:
+        """Places whose path the cell, or functions and modules of the user's that it ran, may have asked for."""
+        words = set(self._names.words)
+        if not self._names.observes:
+            words |= code.words | set(words_of(self._values(read)))
+        elif not words.isdisjoint(_MAGICS):
+            words |= code.words
+        found = asked_by(words)
+        local = self.modules.local_modules()
+        if self._names.observes:
+            for name in self._names.asking.keys() & local.keys():
+                found |= asked_by(self._names.asking[name])
+        elif {
+            home_of(value).partition(".")[0] for value in self._values(read | code.names.stores)
+        } & local.keys():
+            for path in set(local.values()):
+                found |= asked_in_source(_text_of(path))
+        for text in (code.source, *seen.shell) if seen.children else ():
+            found |= asked_in_shell(text)
+        return found
+
+    def _left(
+        self,
+        shown: bytes,
+        change: Change,
+        files: Mapping[str, Digest | None],
+        ambient: AmbientChange,
+        seen: FilesSeen,
+    ) -> set[str]:
+        """Places whose path appears in what the cell left, however it came to know it."""
+        found = {sign for made in change.written for sign in made.places}
+        found |= mentioned(self.paths.places, shown) | mentioned(self._escaped, shown)
+        for _digest, state in ambient.writes.values():
+            found |= mentioned(self.paths.places, state)
+        if seen.children:
+            for path, digest in files.items():
+                if digest is not None and os.path.getsize(path) <= TEXT_LIMIT:
+                    found |= mentioned(self.paths.places, _bytes_of(path))
+        return found
 
     def _ambient_change(self, code: CellCode, seen: FilesSeen, values: Iterable[Any]) -> AmbientChange:
         extra = ["working folder"] if seen.relative or seen.children else []
@@ -246,6 +351,19 @@ class Observer:
 
 
 _REGISTRY = "__warningregistry__"
+_MAGICS = frozenset({"run_line_magic", "run_cell_magic", "system", "getoutput"})
+
+
+def _bytes_of(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+def _text_of(path: str) -> str:
+    return _bytes_of(path).decode("utf-8", "replace")
 
 
 def _has_warned(module: str) -> bool:
@@ -276,9 +394,4 @@ def folder_digest(folder: str) -> Digest | None:
 
 def env_digest(key: str) -> Digest | None:
     """Digest of an environment variable's value; the value itself may be a secret and is not kept."""
-    return text_digest(os.environ.get(key))
-
-
-def text_digest(value: str | None) -> Digest | None:
-    """Digest of a text, ``None`` where there is none."""
-    return None if value is None else digest_bytes(value.encode("utf-8", "surrogateescape"))
+    return digest_text(os.environ.get(key))

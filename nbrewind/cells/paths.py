@@ -16,6 +16,8 @@ _HOME_CONFIG = tuple(
     .mamba .pyenv""".split()
 )
 _OWN_CODE = Path(__file__).parents[1]
+_SCRATCH = ("SCRATCH", "PSCRATCH", "WORK")
+_SHORTEST = 4
 _ENGINE_LOGS = ("vine-run-info", "workqueue-run-info")
 _ENGINE_STAGING = ("wq-py-staging-", "wq-factory-", "vine-factory-")
 
@@ -34,28 +36,46 @@ class Paths:
     def __init__(self, base: Path, excluded: tuple[Path, ...] = ()) -> None:
         self.base = os.path.realpath(base)
         self.home = os.path.realpath(os.path.expanduser("~"))
+        self._roots = _roots(self.base, self.home)
         self._excluded = tuple(os.path.realpath(path) + os.sep for path in (*excluded, _OWN_CODE))
         self._environment = tuple(_environment_folders())
         folders = {path for path in sys.path if os.path.basename(path) in ("site-packages", "dist-packages")}
         self._libraries = tuple(os.path.realpath(path) + os.sep for path in folders)
 
     def symbolic(self, path: str) -> str:
-        """``./x`` for what lies in the notebook's folder, ``~/x`` in the home folder, else absolute."""
-        full = os.path.realpath(path)
-        for root, sign in ((self.base, "."), (self.home, "~")):
+        """``./x`` for what lies in the notebook's folder, ``~/x`` in the home folder, ``$SCRATCH/x`` in scratch, else
+        absolute.
+        """
+        return self.named(os.path.realpath(path))
+
+    def named(self, full: str) -> str:
+        """The same for an absolute path that is taken as it is: links in it are followed by whoever opens it."""
+        for sign, root in self._roots.items():
             if full == root:
                 return sign
             if full.startswith(root + os.sep) and root != os.sep:
                 return sign + full[len(root) :]
         return full
 
+    def place_of(self, full: str) -> str:
+        """Sign of the place that an absolute path lies in, empty for none."""
+        sign = self.named(full).partition(os.sep)[0]
+        return sign if sign in self._roots else ""
+
+    def place(self, sign: str) -> str | None:
+        """Absolute path of a place, ``None`` where there is no such place here."""
+        return self._roots.get(sign)
+
+    @property
+    def places(self) -> dict[str, bytes]:
+        """Places by sign, with their paths as they appear in texts; those that would appear by chance are left out."""
+        return {sign: os.fsencode(root) for sign, root in self._roots.items() if len(root) >= _SHORTEST}
+
     def real(self, symbolic: str) -> str:
         """Absolute path of a symbolic one, here."""
-        if symbolic == "." or symbolic.startswith("./"):
-            return self.base + symbolic[1:]
-        if symbolic == "~" or symbolic.startswith("~/"):
-            return self.home + symbolic[1:]
-        return symbolic
+        sign, slash, rest = symbolic.partition("/")
+        root = self._roots.get(sign)
+        return symbolic if root is None else root + slash + rest
 
     def is_data(self, path: str, *, resolved: bool = False) -> bool:
         """Whether this file is a notebook's data: not a program, a library, a cache, or nbrewind's own.
@@ -85,6 +105,19 @@ class Paths:
             if full.startswith(root):
                 return full[len(root) :].split(os.sep)[0]
         return None
+
+
+def _roots(base: str, home: str) -> dict[str, str]:
+    """Places by sign, in the order in which they are tried: the more special first."""
+    found = {".": base}
+    for name in _SCRATCH:
+        path = os.environ.get(name, "")
+        if os.path.isabs(path) and os.path.isdir(path):
+            found["$" + name] = os.path.realpath(path)
+    inside_home = {
+        sign: root for sign, root in found.items() if sign == "." or root.startswith(home + os.sep)
+    }
+    return {**inside_home, "~": home, **found}
 
 
 def _environment_folders() -> list[str]:

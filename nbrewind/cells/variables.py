@@ -6,7 +6,9 @@ the value yet. Versions are digests, so decisions need no values.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from types import FunctionType
 from typing import Any, Protocol
@@ -17,6 +19,7 @@ from nbrewind.cells.code import is_history
 from nbrewind.record.model import Covariable, Digest
 from nbrewind.state import STATE_OF
 
+_FIRST_WORD = re.compile(r"\s*([^\W\d]\w*)")
 _DEFINITIONS = (type, FunctionType)
 
 
@@ -135,6 +138,20 @@ class Variables:
         self._lazy: set[str] = set()
         self._before: dict[str, Any] = {}
         self._known: dict[str, Any] = self._own_values()
+
+    @contextmanager
+    def seeming_present(self, source: str) -> Iterator[None]:
+        """IPython takes the first word of a line for a magic unless there is a variable of that name; a lazy one is."""
+        first = _FIRST_WORD.match(source)
+        name = first[1] if first else ""
+        stands_in = name in self._lazy and name not in self.namespace
+        if stands_in:
+            self.namespace[name] = None
+        try:
+            yield
+        finally:
+            if stands_in:
+                del self.namespace[name]
 
     # -- versions
 

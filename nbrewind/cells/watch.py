@@ -14,6 +14,7 @@ from typing import Any
 
 from nbrewind.cells import calls
 from nbrewind.cells.bytecode import own_names
+from nbrewind.cells.locations import ASKING
 
 _MISSING = object()
 _CO_OPTIMIZED = 0x1
@@ -30,6 +31,13 @@ class NamesWatch:
         The notebook's variables.
     files
         Told each path that a watched library function is called with, and what for.
+
+    Attributes
+    ----------
+    words
+        Names that code of the notebook which ran uses.
+    asking
+        Names by which code of modules that ran may have asked where it lies, by module.
     """
 
     def __init__(self, namespace: dict[str, Any], files: Callable[[Any, calls.Use], None]) -> None:
@@ -42,6 +50,8 @@ class NamesWatch:
         self.stores: set[str] = set()
         self.names_used: set[str] = set()
         self.modules: dict[str, str | None] = {}
+        self.words: set[str] = set()
+        self.asking: dict[str, set[str]] = {}
         self._resting = False
         self.stirred = False
 
@@ -76,6 +86,7 @@ class NamesWatch:
         self._own_file, self._resting = own_file, False
         self._before = dict(self._namespace)
         self.loads, self.stores, self.names_used, self.modules = set(), set(), set(), {}
+        self.words, self.asking = set(), {}
         if self._tool is not None:
             events = sys.monitoring.events
             sys.monitoring.set_events(self._tool, events.PY_START | events.PY_RESUME)
@@ -116,12 +127,15 @@ class NamesWatch:
         if name not in self.modules and isinstance(name, str):
             self.modules[name] = variables.get("__file__")
         self.names_used.add(code.co_name)
+        if not ASKING.isdisjoint(code.co_names):
+            self.asking.setdefault(str(name), set()).update(ASKING.intersection(code.co_names))
         return sys.monitoring.DISABLE
 
     def _note(self, code: CodeType, *, top: bool) -> None:
         """A name counts as loaded if it still has the value from before the cell: later loads see the cell's own."""
         names = own_names(code, top=top)
         self.names_used.update(code.co_names)
+        self.words.update(code.co_names)
         self.stores |= names.stores | names.deletes
         if top and code.co_filename == self._own_file:
             return  # the cell's own statements: their order is known from the syntax

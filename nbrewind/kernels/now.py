@@ -13,6 +13,7 @@ from nbrewind.cells.observer import (
     folder_digest,
     names_digest,
 )
+from nbrewind.record.digests import digest_text
 from nbrewind.record.model import Covariable, Digest
 
 
@@ -50,6 +51,8 @@ class Now:
                 return observer.ambient.digest(name)
             case "env":
                 return env_digest(name)
+            case "place":
+                return digest_text(observer.paths.place(name))
             case "module":
                 return observer.modules.present(name)
             case _:

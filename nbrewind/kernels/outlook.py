@@ -16,7 +16,7 @@ from nbrewind.cells.paths import Paths
 from nbrewind.kernels.notebooks import code_cells
 from nbrewind.plan.forecast import Forecast, PlannedCell, forecast
 from nbrewind.plan.task_forecast import foresee
-from nbrewind.record.digests import FileDigests
+from nbrewind.record.digests import FileDigests, digest_text
 from nbrewind.record.model import CellRun, Digest, Reason, TaskRun
 from nbrewind.record.store import Record
 from nbrewind.report.diff import variable_makers
@@ -42,6 +42,8 @@ class _Disk:
                 return existence(self._paths.real(name))
             case "env":
                 return env_digest(name)
+            case "place":
+                return digest_text(self._paths.place(name))
             case "module":
                 return self._modules.present(name)
             case _:

@@ -126,6 +126,7 @@ class Session:
         ambient = Ambient(default_providers(paths, shell))
         states = States(shell.user_ns, ambient.hints, modules.local_modules)
         self.analyser = Analyser(shell.user_ns, states)
+        self.analyser.places = paths.places
         states.refused = lambda value: self.analyser.value(value).opaque
         loader = Loader(self.recording.record, shell.user_ns)
         self.variables = Variables(shell.user_ns, dict(shell.user_ns_hidden), self.analyser, loader, states)
@@ -177,7 +178,8 @@ class Session:
 
     def read(self, cell: Cell) -> CellCode:
         """Analyse a cell's code as this shell would run it."""
-        code = read_cell(cell.source, self.shell.transform_cell)
+        with self.variables.seeming_present(cell.source):
+            code = read_cell(cell.source, self.shell.transform_cell)
         self.observer.states.read(code)
         return code
 
@@ -304,7 +306,8 @@ class Session:
     ) -> Report:
         """The cell has run: record what it read and left."""
         seconds = time.time() - self._started
-        observation = self.observer.end()
+        shown = json.dumps(outputs).encode()
+        observation = self.observer.end(shown)
         hpc.cell_finished()
         run = self._describe(cell, code, observation, seconds, because, ok=ok)
         self.variables.adopt(run.covariables, run.deleted)
@@ -319,7 +322,7 @@ class Session:
         self._failed = self._failed or not ok
         if _shows_result(outputs):
             self.history.add(run.key, len(self.steps), self.shell.execution_count - 1, live=True)
-        blob = self.recording.put(json.dumps(outputs).encode()) if outputs else ""
+        blob = self.recording.put(shown) if outputs else ""
         run = evolve(run, outputs=blob, open=run.open or _unrepeatable(outputs, blob))
         check = None
         with self.recording.guarded("a cell could not be verified"):
@@ -355,9 +358,8 @@ class Session:
         return self._jump.whole(run, self.variables.versions(), self.observer.ambient, self.recording.put)
 
     def _kept_files(self, observation: Observation) -> tuple[Any, ...]:
-        symbolic = self.observer.paths.symbolic
         return self.recording.keep_files(
-            (path, symbolic(path), digest) for path, digest in observation.files.items()
+            (path, observation.named[path], digest) for path, digest in observation.files.items()
         )
 
     def _describe(

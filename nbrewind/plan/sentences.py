@@ -22,6 +22,9 @@ _WORDS = {
 }
 
 
+_PLACES = {".": "the notebook's folder", "~": "the home folder"}
+
+
 def sentence(reason: Reason) -> str:
     """One reason as the rest of a sentence that begins with "executed, because"."""
     change = _change(reason)
@@ -50,6 +53,9 @@ def sentence(reason: Reason) -> str:
             return f"the environment variable {reason.name} changed"
         case "module":
             return f"{reason.name} changed{change}"
+        case "place":
+            where = _PLACES.get(reason.name, reason.name)
+            return f"it used the absolute path of {where}, which is another one here"
         case "tasks-failed":
             return f"{reason.name} of it failed last time"
         case "open":

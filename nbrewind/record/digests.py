@@ -42,6 +42,11 @@ def digest_bytes(data: Buffer) -> Digest:
     return "b3:" + blake3(content).hexdigest(DIGEST_BYTES)
 
 
+def digest_text(value: str | None) -> Digest | None:
+    """Digest of a text, `None` where there is none."""
+    return None if value is None else digest_bytes(value.encode("utf-8", "surrogateescape"))
+
+
 def digest_file(path: StrPath) -> Digest:
     """Digest of a file's content, or of a folder's `manifest`.
 

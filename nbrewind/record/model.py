@@ -1,7 +1,8 @@
 """The nouns of the record: frozen values, without behaviour beyond what they derive from themselves.
 
-Paths in here are *symbolic*: ``./data.csv`` lies beside or below the notebook, ``~/x`` below the home folder, anything
-else is absolute. Times are seconds since the epoch, durations are seconds, sizes are bytes.
+Paths in here are *symbolic*: ``./data.csv`` lies beside or below the notebook, ``~/x`` below the home folder,
+``$SCRATCH/x`` in scratch, anything else is absolute. Times are seconds since the epoch, durations are seconds, sizes
+are bytes.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ Digest = str
 """``algorithm:hexadecimal``; ``b3`` is BLAKE3, ``b2`` BLAKE2b, both cut to 160 bits."""
 
 Action = Literal["executed", "restored", "rebuilt", "failed", "skipped"]
-Kind = Literal["variable", "covariable", "file", "exists", "listing", "ambient", "env", "module", "made"]
+Kind = Literal[
+    "variable", "covariable", "file", "exists", "listing", "ambient", "env", "module", "made", "place"
+]
 
 
 @frozen
@@ -26,8 +29,8 @@ class Reason:
     ----------
     kind
         ``new``, ``code``, ``variable``, ``covariable``, ``file``, ``exists``, ``listing``, ``ambient``, ``env``,
-        ``module``, ``failed``, ``tasks-failed``, ``volatile``, ``open``, ``live``, ``fresh``, ``asked``, ``audit``,
-        ``unsaved``, ``upstream``, ``needed``, ``silent``, ``script``, ``verify``,
+        ``module``, ``place``, ``failed``, ``tasks-failed``, ``volatile``, ``open``, ``live``, ``fresh``, ``asked``,
+        ``audit``, ``unsaved``, ``upstream``, ``needed``, ``silent``, ``script``, ``verify``,
         ``untrusted``.
     name
         What it is about: a variable, a path, a module.
@@ -52,6 +55,8 @@ class Evidence:
     seen together with what they share. ``file``: content (``None``: absent). ``listing``: the names in a folder.
     ``exists``: whether a path is a file or a folder (``None``: neither). ``ambient``: a provider's state. ``env``: one
     environment variable (``None``: unset). ``module``: a distribution's version, or the source of a local module.
+    ``place``: the absolute path of the notebook's folder (``.``), the home folder (``~``) or another that paths are
+    symbolic to.
     ``made``: what a task that left a file on its worker had met when it ran (of tasks alone).
     """
 
@@ -79,6 +84,8 @@ class Covariable:
     kin
         Variables of other co-variables that share objects with it by way of something that cannot be saved: each is
         compared and saved by itself, but a change of one may be seen in the other. Sorted.
+    places
+        Signs of the places (see `Evidence`) whose absolute path occurs in its values.
     """
 
     names: tuple[str, ...]
@@ -87,6 +94,7 @@ class Covariable:
     needs: tuple[str, ...] = ()
     opaque: str = ""
     kin: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
 
 
 @frozen

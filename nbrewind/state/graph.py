@@ -118,11 +118,17 @@ class Analyser:
         The notebook's variables: the dictionary of its ``__main__``.
     outside
         State that no variable holds, by names of its own; compared and saved as if it were variables.
+
+    Attributes
+    ----------
+    places
+        Absolute paths, by sign, whose occurrence in values is noted.
     """
 
     def __init__(self, namespace: dict[str, Any], outside: Outside | None = None) -> None:
         self.namespace = namespace
         self._outside: Outside = outside or _Nothing()
+        self.places: Mapping[str, bytes] = {}
         self.buffers = BufferDigests()
         self._measures: dict[Digest, Measure] = {}
         self._plans = Plans()
@@ -190,7 +196,7 @@ class Analyser:
         return name in self.namespace or self._outside.holds(name)
 
     def _scope(self, *, hashing: bool = True) -> Scope:
-        return Scope(self.namespace, self._plans, self.buffers, hashing)
+        return Scope(self.namespace, self._plans, self.buffers, hashing, places=self.places)
 
     def _covariable(
         self, scope: Scope, values: Mapping[str, Any], looks: Mapping[str, Walk], names: Sequence[str]
@@ -199,10 +205,12 @@ class Analyser:
         whole = _together(scope, [values[name] for name in names], [looks[name] for name in names])
         opaque = whole.refused or next((looks[name].refused for name in names if looks[name].refused), "")
         needs = set().union(*(looks[name].needs | _states_of(looks[name]) for name in names)) - set(names)
+        places = tuple(sorted(set().union(*(looks[name].places for name in names))))
         if opaque:
-            return Covariable(tuple(names), dict.fromkeys(names, ""), "", tuple(sorted(needs)), opaque)
+            nothing = dict.fromkeys(names, "")
+            return Covariable(tuple(names), nothing, "", tuple(sorted(needs)), opaque, places=places)
         self._measures[whole.digest] = Measure.of(whole)
-        return Covariable(tuple(names), digests, whole.digest, tuple(sorted(needs)))
+        return Covariable(tuple(names), digests, whole.digest, tuple(sorted(needs)), places=places)
 
 
 def _together(scope: Scope, values: Sequence[Any], looks: Sequence[Walk]) -> Walk:

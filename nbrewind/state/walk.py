@@ -65,6 +65,7 @@ class Scope:
 
     `namespace` is the notebook's; `plan_for` finds the plan of a type; `buffers` names memory. `hashing` is
     false for a walk that only looks for references. `through` lets a walk go on inside what has no canonical form.
+    `places` are texts to look for, by sign.
     """
 
     namespace: Mapping[str, Any]
@@ -72,6 +73,7 @@ class Scope:
     buffers: BufferDigests
     hashing: bool = True
     through: bool = False
+    places: Mapping[str, bytes] = field(factory=dict)
     alive: list[Any] = field(factory=list)
 
     @property
@@ -119,6 +121,8 @@ class Walk:
         The types met.
     stretches
         Memory of arrays.
+    places
+        Signs of the places whose path occurs in its texts.
     owners
         Ids of objects that are no arrays, but whose memory is seen through some.
     size, nodes
@@ -147,6 +151,7 @@ class Walk:
         self.stretches: list[Stretch] = []
         self.owners: set[int] = set()
         self.size = self.nodes = 0
+        self.places: set[str] = set()
         self._hasher = blake3(b"nbrewind value 1\0")
         self._out: list[bytes] = []
         self._pending = 0
@@ -306,8 +311,25 @@ class Walk:
             self.emit(marshal.dumps(rows, MARSHAL))
 
     def _flush(self) -> None:
-        self._hasher.update(b"".join(self._out))
+        data = b"".join(self._out)
+        self._hasher.update(data)
+        if self.scope.places:
+            self.places |= mentioned(self.scope.places, data)
         self._out, self._pending = [], 0
+
+
+def mentioned(places: Mapping[str, bytes], data: bytes) -> set[str]:
+    """Places whose path occurs in some bytes; one that lies inside another is not taken for that.
+
+    >>> sorted(mentioned({".": b"/home/a/work", "~": b"/home/a"}, b"see /home/a/work/x"))
+    ['.']
+    """
+    found = set()
+    for sign, text in sorted(places.items(), key=lambda place: -len(place[1])):
+        if text in data:
+            found.add(sign)
+            data = data.replace(text, b"")
+    return found
 
 
 def packed(code: str, numbers: Iterable[int] | Iterable[float]) -> bytes:

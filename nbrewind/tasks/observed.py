@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from attrs import field, frozen
 
 from nbrewind.cells.paths import Paths
-from nbrewind.record.digests import FileStamp
+from nbrewind.record.digests import FileStamp, digest_text
 from nbrewind.record.model import Digest, Evidence
 from nbrewind.tasks.environments import Trouble, trouble_in
 from nbrewind.tasks.remote import files as remote_files
@@ -120,21 +120,29 @@ class Observations:
             inputs.append(Evidence("exists", self._paths.symbolic(path), digest))
         reads = tuple(path for path, found in report.reads.items() if found)
         writes = tuple(path for path, found in report.writes.items() if found)
-        return Seen(tuple(inputs), reads, writes, environment, trouble=report.trouble)
+        return Seen((*inputs, *self._tied(inputs)), reads, writes, environment, trouble=report.trouble)
 
     def named(self, command: str) -> Seen:
         """Return the files that a command names by absolute path, as it left them."""
         found = {os.path.expanduser(each) for each in _PATH.findall(command)}
         files = sorted(path for path in found if os.path.isfile(path) and self._paths.is_data(path))
         inputs = [Evidence("file", self._paths.symbolic(path), self._present(path)) for path in files]
-        return Seen(tuple(inputs), tuple(files))
+        return Seen((*inputs, *self._tied(inputs)), tuple(files))
+
+    def _tied(self, inputs: Iterable[Evidence]) -> Iterator[Evidence]:
+        """The places that a task reached into. In its sandbox it does not know where the notebook lies, so it was told
+        in full: elsewhere it would be told, or would find, something else.
+        """
+        signs = {self._paths.place_of(self._paths.real(seen.name)) for seen in inputs}
+        for sign in sorted(signs - {""}):
+            yield Evidence("place", sign, digest_text(self._paths.place(sign)))
 
     def since(self, before: Seen, command: str) -> Seen:
         """Return the files that a command names, unless one that was there before it ran is another now."""
         after = self.named(command)
         now = {seen.name: seen.digest for seen in after.inputs}
         for seen in before.inputs:
-            if now.get(seen.name) != seen.digest:
+            if seen.kind != "place" and now.get(seen.name) != seen.digest:
                 return Seen(hidden=self._paths.real(seen.name))
         return after
 
@@ -144,7 +152,10 @@ class Observations:
             if seen.kind == "made":
                 continue
             path = self._paths.real(seen.name)
-            if seen.kind == "listing":
+            if seen.kind == "place":
+                if digest_text(self._paths.place(seen.name)) != seen.digest:
+                    return seen.name
+            elif seen.kind == "listing":
                 if remote_files.listing(path) != seen.digest:
                     return seen.name
             elif seen.kind == "exists":

@@ -107,7 +107,7 @@ def run(record_folder, cells, options):
                 "stdout": record_text(record_folder, each.stdout),
                 "key": each.key,
                 "ingredients": dict(each.ingredients),
-                "inputs": [seen.name for seen in each.inputs],
+                "inputs": [seen.name for seen in each.inputs if seen.kind != "place"],
                 "environment": environments.get(each.environment),
             }
             for each in journal.runs
