@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 ENGINE := hpc/env run
-HOST := hpc/env run --host --extras demo,test,lint
+HOST := hpc/env run --host --extras demo,test,lint,validate
 BROWSER := hpc/env run --host --browser --extras demo,test,browser
 DOCS := hpc/env run --extras demo,docs
 PYTEST := python -m pytest -n 2 --dist loadgroup

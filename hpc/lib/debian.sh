@@ -8,7 +8,7 @@ readonly DEBIAN_PACKAGES=(
     python3 python3-venv
     python3-workqueue coop-computing-tools
     slurm-wlm slurm-wlm-torque munge
-    bubblewrap iproute2 procps ca-certificates curl
+    bubblewrap iproute2 procps ca-certificates curl openssh-client
 )
 # A changed recipe gives another name, so an old root is never taken for a new one. Raise the number to force that.
 DEBIAN_ROOT=$CACHE/debian13-$(printf '%s\n' 1 "$DEBIAN_SUITE" "${DEBIAN_PACKAGES[@]}" | digest)

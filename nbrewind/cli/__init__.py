@@ -10,7 +10,7 @@ import click
 
 from nbrewind import __version__
 from nbrewind.cli.basics import Group
-from nbrewind.cli.container import open_, pack
+from nbrewind.cli.container import inspect, open_, pack, verify
 from nbrewind.cli.forecast import plan
 from nbrewind.cli.kernels import kernels
 from nbrewind.cli.machine import doctor
@@ -47,6 +47,8 @@ for _command in (
     report,
     pack,
     open_,
+    inspect,
+    verify,
     gc,
     kernels,
     site,

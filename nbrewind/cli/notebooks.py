@@ -21,10 +21,11 @@ from nbrewind.cli.basics import (
     record_option,
     write_json,
 )
-from nbrewind.cli.container import open_container
+from nbrewind.cli.container import open_container, signers_option, trust_option
 from nbrewind.cli.sites import site_option
 from nbrewind.errors import UsageError
 from nbrewind.kernels.settings import Kind, Settings, record_folder
+from nbrewind.report.words import printable
 from nbrewind.tasks.policies import POLICIES
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -100,11 +101,8 @@ def audit(**options: Any) -> None:
     metavar="[FRACTION]",
     help="Run recorded cells and their tasks again, all or this share of them, and compare with the record.",
 )
-@click.option(
-    "--trust",
-    is_flag=True,
-    help="Reuse what the record of a CONTAINER holds, which loads its pickled values.",
-)
+@trust_option
+@signers_option
 @click.option(
     "--tolerance",
     type=click.FloatRange(0),
@@ -127,17 +125,19 @@ def repeat(**options: Any) -> None:
         raise UsageError(
             "--fresh reuses nothing, so there is nothing for --verify to compare; give one of them"
         )
-    trust = options.pop("trust")
-    options["notebook"] = _notebook_of(options["notebook"], options["record"], trust=trust)
+    trust, signers = options.pop("trust"), options.pop("signers")
+    options["notebook"] = _notebook_of(options["notebook"], options["record"], trust=trust, signers=signers)
     _run("repeat", verify=verify, **options)
 
 
-def _notebook_of(given: str, record: Path | None, *, trust: bool) -> str:
+def _notebook_of(given: str, record: Path | None, *, trust: bool, signers: Path | None) -> str:
     """The notebook that is meant: of a container, the one in the folder where it is opened."""
-    from nbrewind.container.places import is_container
+    from nbrewind.container.places import is_container, notebook_in
     from nbrewind.record.foreign import read_foreign
 
-    if not is_container(given):
+    inside = notebook_in(given)
+    if inside is not None or not is_container(given):
+        given = given if inside is None else str(inside)
         if trust:
             read_foreign(record or record_folder(Path(given).absolute())).trust()
         return given
@@ -145,8 +145,8 @@ def _notebook_of(given: str, record: Path | None, *, trust: bool) -> str:
         raise UsageError(
             f"{given}: a container brings its record; open it with `nbrewind open` to use --record"
         )
-    opened = open_container(given, None, trust=trust)
-    err.print(f"{opened.notebook}", style="dim", markup=False)
+    opened, signature = open_container(given, None, trust=trust, signers=signers)
+    err.print(f"{opened.notebook} ({printable(str(signature))})", style="dim", markup=False)
     return str(opened.notebook)
 
 

@@ -19,7 +19,7 @@ from attrs import frozen
 
 from nbrewind.container.manifest import LARGEST, MANIFEST
 from nbrewind.container.names import check_distinct, check_name
-from nbrewind.errors import ContainerError
+from nbrewind.errors import ContainerError, NbrewindError
 
 PIECE = 1 << 20
 """Bytes that are in memory at once."""
@@ -323,7 +323,7 @@ def opened(container: str | Path) -> Iterator[Source]:
     try:
         yield source
     except OSError as error:
-        if isinstance(error, ContainerError) or error.filename is not None:
+        if isinstance(error, NbrewindError) or error.filename is not None:
             raise
         raise ContainerError(f"{source.where}: cannot be read ({error})") from error
     finally:

@@ -19,9 +19,19 @@ from nbrewind.record.disk import FOLDER_MODE, temporary_beside, writing
 from nbrewind.record.foreign import Foreign, add_foreign
 from nbrewind.state.checkpoint import settle
 
+LARGEST_SIGNATURE = 64 << 10
 _NOT_LISTED = {MANIFEST, SIGNATURE}
 Told = Callable[[int], None]
 """Told how many bytes more were done."""
+
+
+@frozen
+class Listing:
+    """What a container says of itself: its manifest, as a value and as the bytes that are signed, and the signature."""
+
+    manifest: Manifest
+    raw: bytes
+    signature: bytes
 
 
 @frozen
@@ -38,7 +48,7 @@ class Opened:
         return self.folder / self.manifest.notebook
 
 
-def read_manifest(source: Source) -> Manifest:
+def read_listing(source: Source) -> Listing:
     """The manifest of a container, compared with what is there.
 
     Raises
@@ -46,7 +56,9 @@ def read_manifest(source: Source) -> Manifest:
     ContainerError
         They contradict each other.
     """
-    manifest = decode(read(source, MANIFEST), source.where)
+    raw = read(source, MANIFEST)
+    signature = read(source, SIGNATURE, LARGEST_SIGNATURE) if SIGNATURE in source.sizes else b""
+    manifest = decode(raw, source.where)
     for member in manifest.members:
         size = source.sizes.get(member.path)
         if size is None:
@@ -58,7 +70,7 @@ def read_manifest(source: Source) -> Manifest:
             )
     if source.strict and (more := unlisted(source, manifest)):
         raise ContainerError(f"{source.where}: the member {more[0]!r} is not in its manifest")
-    return manifest
+    return Listing(manifest, raw, signature)
 
 
 def unlisted(source: Source, manifest: Manifest) -> list[str]:
@@ -91,7 +103,7 @@ def verify(source: Source, manifest: Manifest, told: Told = lambda count: None) 
             told(len(piece))
 
 
-def open_into(source: Source, manifest: Manifest, folder: Path, told: Told = lambda count: None) -> Opened:
+def open_into(source: Source, listing: Listing, folder: Path, told: Told = lambda count: None) -> Opened:
     """Put a container into a folder, under a name that it gets when all is verified.
 
     Parameters
@@ -108,11 +120,12 @@ def open_into(source: Source, manifest: Manifest, folder: Path, told: Told = lam
     RecordUnwritable
         The disk takes no more.
     """
+    manifest = listing.manifest
     if manifest.base is not None:
-        return _add_to(source, manifest, folder, told)
+        return _add_to(source, listing, folder, told)
     _check_target(folder)
     with _beside(folder, source) as temporary:
-        _unpack(source, manifest, temporary, told)
+        _unpack(source, listing, temporary, told)
         foreign = _marked(temporary, manifest)
         if folder.is_dir():
             folder.rmdir()
@@ -147,9 +160,9 @@ def _check_room(folder: Path, size: int, where: str) -> None:
         )
 
 
-def _unpack(source: Source, manifest: Manifest, folder: Path, told: Told) -> None:
+def _unpack(source: Source, listing: Listing, folder: Path, told: Told) -> None:
     target = FolderTarget(folder)
-    for member in manifest.members:
+    for member in listing.manifest.members:
         target.begin(member.path, member.size, executable=member.executable)
         try:
             for piece in verified(source, member):
@@ -159,9 +172,9 @@ def _unpack(source: Source, manifest: Manifest, folder: Path, told: Told) -> Non
             target.end()
         if member.path.endswith(".h5") and member.role == "record":
             settle(folder / member.path)
-    for name in (MANIFEST, SIGNATURE):
-        if name in source.sizes:
-            (folder / name).write_bytes(read(source, name))
+    (folder / MANIFEST).write_bytes(listing.raw)
+    if listing.signature:
+        (folder / SIGNATURE).write_bytes(listing.signature)
 
 
 def _marked(folder: Path, manifest: Manifest) -> Foreign:
@@ -183,12 +196,13 @@ def _own_about(record: Path) -> bytes:
     return fresh_about()
 
 
-def _add_to(source: Source, manifest: Manifest, folder: Path, told: Told) -> Opened:
+def _add_to(source: Source, listing: Listing, folder: Path, told: Told) -> Opened:
     """Add what came later to the folder in which the earlier container was opened."""
+    manifest = listing.manifest
     assert manifest.base is not None
     _check_base(manifest, folder, source.where)
     with _beside(folder, source) as temporary:
-        _unpack(source, manifest, temporary, told)
+        _unpack(source, listing, temporary, told)
         for member in manifest.members:
             if member.path == f"{manifest.record}/record.json":
                 continue

@@ -14,7 +14,16 @@ from blake3 import blake3
 import nbrewind
 from nbrewind.container import inputs, notebook
 from nbrewind.container.inputs import Data
-from nbrewind.container.manifest import Base, Manifest, Member, Reference, RunSummary, check, record_of
+from nbrewind.container.manifest import (
+    Base,
+    Manifest,
+    Member,
+    Reference,
+    RunSummary,
+    check,
+    digest_of,
+    record_of,
+)
 from nbrewind.container.storing import Item, Target, finish, store
 from nbrewind.errors import UsageError
 from nbrewind.record.model import CellRun, Run
@@ -142,6 +151,7 @@ class _Packing:
         found = notebook.last_runs(self._record, newest_first, plain)
         notebook.with_outputs(self._record, plain, found)
         items, references, seen = self._chosen(self._runs, self._last)
+        notebook.link(plain, self._path.name, self._last.id, digest_of(b""), self._choice.url)  # for its size
         base = None
         if self._choice.since:
             base, items = self._apart(items)

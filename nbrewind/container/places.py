@@ -36,6 +36,15 @@ def _begins_as_zip(path: Path) -> bool:
         return False
 
 
+def notebook_in(path: str) -> Path | None:
+    """The notebook in a folder where a container was opened; ``None``: this is no such folder."""
+    folder = Path(path)
+    if is_address(path) or not folder.is_dir() or not opened_at(folder):
+        return None
+    found = [record.with_suffix(".ipynb") for record in folder.glob("*.nbrewind")]
+    return next((notebook for notebook in found if notebook.is_file()), None)
+
+
 def opened_at(folder: Path) -> str:
     """Digest of the container that was opened in a folder, as nbrewind noted there; empty: none was."""
     for record in sorted(folder.glob("*.nbrewind")):
@@ -49,12 +58,7 @@ def opened_at(folder: Path) -> str:
 
 
 def working_folder(container: str, manifest: Manifest) -> tuple[Path, bool]:
-    """The folder for a container, and whether it is there already.
-
-    A folder in which a container was opened is its own.
-    """
-    if not is_address(container) and Path(container).is_dir() and opened_at(Path(container)):
-        return Path(container).absolute(), True
+    """The folder for a container, and whether it is there already."""
     base = _beside(container)
     for number in range(1, 1000):
         folder = base if number == 1 else base.with_name(f"{base.name}-{number}")

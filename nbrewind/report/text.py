@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import asdict
 from rich.table import Table
@@ -14,6 +14,9 @@ from nbrewind.record.gc import GcReport
 from nbrewind.record.model import CellRun, Run, TaskRun
 from nbrewind.report.lines import action
 from nbrewind.report.words import seconds, several, size, when
+
+if TYPE_CHECKING:
+    from nbrewind.container.manifest import RunSummary
 
 
 def plan_table(rows: Iterable[Forecast]) -> Table:
@@ -44,17 +47,22 @@ def planned(row: Forecast) -> dict[str, Any]:
     }
 
 
+def place(run: Run | RunSummary) -> str:
+    """Who ran it, and where."""
+    return f"{run.user}@{run.host}".strip("@") + (f" ({run.site})" if run.site else "")
+
+
 def runs_table(runs: Iterable[tuple[Run, list[CellRun]]]) -> Table:
     """The runs of a record."""
     table = Table(box=None, pad_edge=False)
-    for title in ("run", "kind", "notebook", "begun", "host", "status", "cells", "tasks"):
+    for title in ("run", "kind", "notebook", "begun", "where", "status", "cells", "tasks"):
         table.add_column(title, overflow="fold")
     for run, cells in runs:
         executed = sum(cell.action == "executed" for cell in cells)
         reused = sum(cell.tasks.reused for cell in cells if cell.action != "restored")
         sent = sum(cell.tasks.submitted for cell in cells if cell.action != "restored")
         table.add_row(
-            run.id, run.kind, run.notebook, when(run.started), run.host, run.status,
+            run.id, run.kind, run.notebook, when(run.started), place(run), run.status,
             f"{executed} of {len(cells)} executed", f"{reused} reused, {sent} submitted",
         )  # fmt: skip
     return table

@@ -31,6 +31,11 @@ def size(count: float) -> str:
     return f"{number:.{1 if number < 10 else 0}f} {('kB', 'MB', 'GB')[power - 1]}"
 
 
+def printable(text: str) -> str:
+    """Foreign text without what a terminal would obey."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
 def several(number: int, noun: str) -> str:
     """A number of things.
 

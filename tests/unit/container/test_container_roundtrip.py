@@ -10,7 +10,7 @@ import pytest
 
 from nbrewind.container.archive import opened
 from nbrewind.container.manifest import digest_of
-from nbrewind.container.opening import open_into, read_manifest, verify
+from nbrewind.container.opening import open_into, read_listing, verify
 from nbrewind.errors import ContainerError, UsageError
 from nbrewind.record.digests import digest_bytes
 from nbrewind.record.store import Record
@@ -19,7 +19,7 @@ from tests.unit.container.conftest import LARGE
 
 def open_at(container, folder):
     with opened(container) as source:
-        return open_into(source, read_manifest(source), folder)
+        return open_into(source, read_listing(source), folder)
 
 
 def test_packing_twice_gives_the_same_bytes(study, tmp_path):
@@ -95,7 +95,7 @@ def test_a_new_run_adds_to_the_opened_record_and_packs_back(study, packed, tmp_p
         ("bob", "beta", "repeat"),
     ]
     with opened(tmp_path / "back.zip") as source:
-        verify(source, read_manifest(source))
+        verify(source, read_listing(source).manifest)
 
 
 def test_since_writes_only_what_is_new_and_opens_onto_the_rest(study, packed, tmp_path):
