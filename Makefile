@@ -7,7 +7,7 @@ BROWSER := hpc/env run --host --browser --extras demo,test,browser
 DOCS := hpc/env run --extras demo,docs
 PYTEST := python -m pytest -n 2 --dist loadgroup
 
-.PHONY: help demo test test-host test-engine test-all test-browser bench lint format docs clean clean-all
+.PHONY: help demo test test-host test-engine test-all test-browser bench corpus lint format docs clean clean-all
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -34,6 +34,9 @@ test-browser:  ## both kernels in JupyterLab, in a real browser
 
 bench:  ## the performance measurements, each beside its baseline
 	@$(ENGINE) python -m benchmarks
+
+corpus:  ## some hundred real notebooks from PyPI, audited, repeated, edited, compared with clean runs (hours)
+	@hpc/env run --extras demo,test,corpus python -m benchmarks.corpus
 
 lint:  ## format, style, types and layers
 	@$(HOST) bash -ec 'ruff format --check .; ruff check .; mypy --strict nbrewind; lint-imports'

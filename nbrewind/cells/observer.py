@@ -87,7 +87,7 @@ class Observer:
         self.ambient = ambient
         self.states = states
         self._file_digest = files.of
-        self._names = NamesWatch(variables.namespace, self.files.note_call)
+        self._names = NamesWatch(variables.namespace, self.files.note_call, states.counters)
         self._environment = EnvironmentReads(variables.namespace)
         self._imports = ImportWatch()
         self._escaped = {
@@ -122,6 +122,16 @@ class Observer:
         self._before = self.variables.versions()
         self.variables.begin()
         self._names.start_again()
+
+    def begin_unseen(self, code: CellCode) -> None:
+        """A recorded cell is about to run again, for values that could not be saved."""
+        self.states.begin(code)
+        self._names.count(on=True)
+
+    def end_unseen(self, code: CellCode) -> None:
+        """It has."""
+        self._names.count(on=False)
+        self.states.end(code, self.variables.digest)
 
     def rest(self) -> None:
         """The cell is recorded: what runs from here until the next one is none of its doing."""

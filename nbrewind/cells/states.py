@@ -2,8 +2,9 @@
 
 It goes by names of its own, ``module:`` and the top-level module that holds it, and is compared, saved, restored and
 rebuilt as if it were a variable. Of a module beside the notebook all global data counts; of a library what the
-notebook's own code set, since libraries change themselves all the time. A call that may have set something out of
-sight, such as ``csv.register_dialect``, counts by its code and what it read, and is made again when needed.
+notebook's own code set, since libraries change themselves all the time, and the numbers that the library counts with.
+A call that may have set something out of sight, such as ``csv.register_dialect``, counts by its code and what it read,
+and is made again when needed.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 from attrs import define, field, frozen
 
 from nbrewind.cells.code import CellCode
+from nbrewind.cells.counters import Counters, Place
 from nbrewind.cells.special import SPECIAL
 from nbrewind.cells.targets import SHELL, Target
 from nbrewind.record.digests import digest_bytes
@@ -54,9 +56,6 @@ _KEPT_APART = frozenset({("sys", "path"), ("sys", "modules"), ("os", "environ")}
 _UNSEEN_MAGICS = frozenset({"load_ext", "reload_ext", "unload_ext", "alias", "rehashx", "pylab"})
 _EVERYWHERE = frozenset({"codecs", "copyreg", "signal"})
 """What is registered with these modules takes effect where nobody names them."""
-
-Place = tuple[str, str, str]
-"""A module, the qualified name of a class or function in it ("" for the module itself), and an attribute."""
 
 
 @frozen
@@ -111,6 +110,7 @@ class States:
         self._skipped: dict[Place, Any] = {}
         self._examined: set[str] = set()
         self.refused: Callable[[Any], str] = lambda _value: ""
+        self.counters = Counters()
 
     # -- as variables
 
@@ -181,6 +181,7 @@ class States:
     def begin(self, code: CellCode) -> None:
         """A cell is about to run."""
         self._seen = {}
+        self.counters.start()
         for target in (*code.targets, *self._inner):
             place = self._place(target)
             if place is not None:
@@ -206,8 +207,20 @@ class States:
             changed |= self._noted(target, code, digest, ran=True)
         for target in self._inner:
             changed |= self._noted(target, code, digest, ran=False)
+        changed |= self._counted()
         self._examine_local()
         return changed
+
+    def _counted(self) -> set[str]:
+        """Note the counters that libraries moved; returns the states that hold them."""
+        moved = {
+            place: before
+            for place, before in self.counters.moved().items()
+            if place[0].partition(".")[0] not in SPECIAL.keys() | self._tops()
+        }
+        for place, before in moved.items():
+            self._kept.setdefault(place[0].partition(".")[0], Kept()).places.setdefault(place, before)
+        return {STATE_OF + place[0].partition(".")[0] for place in moved}
 
     def _noted(
         self, target: Target, code: CellCode, digest: Callable[[str], Digest | None], *, ran: bool

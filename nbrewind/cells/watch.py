@@ -14,6 +14,7 @@ from typing import Any
 
 from nbrewind.cells import calls
 from nbrewind.cells.bytecode import own_names
+from nbrewind.cells.counters import Counters
 from nbrewind.cells.locations import ASKING
 
 _MISSING = object()
@@ -31,6 +32,8 @@ class NamesWatch:
         The notebook's variables.
     files
         Told each path that a watched library function is called with, and what for.
+    counters
+        Told of each function of a library before it runs.
 
     Attributes
     ----------
@@ -40,9 +43,12 @@ class NamesWatch:
         Names by which code of modules that ran may have asked where it lies, by module.
     """
 
-    def __init__(self, namespace: dict[str, Any], files: Callable[[Any, calls.Use], None]) -> None:
+    def __init__(
+        self, namespace: dict[str, Any], files: Callable[[Any, calls.Use], None], counters: Counters
+    ) -> None:
         self._namespace = namespace
         self._files = files
+        self._counters = counters
         self._before: dict[str, Any] = {}
         self._own_file = ""
         self._tool: int | None = None
@@ -52,7 +58,7 @@ class NamesWatch:
         self.modules: dict[str, str | None] = {}
         self.words: set[str] = set()
         self.asking: dict[str, set[str]] = {}
-        self._resting = False
+        self._resting = self._counting = False
         self.stirred = False
 
     @property
@@ -109,11 +115,19 @@ class NamesWatch:
             sys.monitoring.set_events(self._tool, sys.monitoring.events.PY_START)
             sys.monitoring.restart_events()
 
+    def count(self, *, on: bool) -> None:
+        """A cell runs again, of which only the counters are of interest; or it has ended."""
+        self._counting = on
+        if on and self._tool is not None:
+            sys.monitoring.restart_events()
+
     def _started(self, code: CodeType, _offset: int) -> Any:
         frame = sys._getframe(1)
         variables = frame.f_globals
         if self._resting:
             self.stirred = self.stirred or variables is self._namespace
+            if self._counting and isinstance(name := variables.get("__name__"), str):
+                self._counters.note(code, name, variables)
             return sys.monitoring.DISABLE
         if variables is self._namespace:
             self._note(code, top=not code.co_flags & _CO_OPTIMIZED and frame.f_locals is variables)
@@ -126,6 +140,8 @@ class NamesWatch:
             return None
         if name not in self.modules and isinstance(name, str):
             self.modules[name] = variables.get("__file__")
+        if isinstance(name, str):
+            self._counters.note(code, name, variables)
         self.names_used.add(code.co_name)
         if not ASKING.isdisjoint(code.co_names):
             self.asking.setdefault(str(name), set()).update(ASKING.intersection(code.co_names))

@@ -153,13 +153,12 @@ class Rebuilder:
             keep = self._files_now(step)
             cell = session.journal.enter(step.cell.id, step.cell.source)
             nested, session.rebuilding = session.rebuilding, True
-            states = session.observer.states
-            states.begin(step.code)
+            session.observer.begin_unseen(step.code)
             try:
                 error, value = await self._run(step.cell.source, shows)
             finally:
                 session.rebuilding = nested
-                states.end(step.code, session.variables.digest)
+                session.observer.end_unseen(step.code)
                 session.journal.enter(*cell)
                 self._put_back(keep)
         finally:

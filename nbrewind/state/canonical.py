@@ -8,8 +8,9 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any
 
+from nbrewind.state.guard import HookError
 from nbrewind.state.memory import of_bytes
-from nbrewind.state.walk import COLUMNS, LARGE, MARSHAL, Plan, Walk, packed
+from nbrewind.state.walk import COLUMNS, LARGE, MARSHAL, MOST_ORDERED, Plan, Walk, packed
 
 
 def _nothing(walk: Walk, group: Sequence[Any]) -> None:
@@ -111,9 +112,24 @@ def sorted_set(walk: Walk, values: Collection[Any], owner: int) -> list[Any]:
     if owner in walk.within:
         walk.refuse(values, "a set that contains itself")
         return []
-    within = walk.within | {owner}
-    keyed = [(Walk(walk.scope, [value], depth=walk.depth + 1, within=within).raw, value) for value in values]
-    return [value for _, value in sorted(keyed, key=lambda pair: pair[0])]
+    if walk.most:
+        return []  # how many there are is enough for a glance
+    return _by_content(walk, list(values), walk.within | {owner}, most=_GLANCE)
+
+
+def _by_content(walk: Walk, values: list[Any], within: frozenset[int], most: int) -> list[Any]:
+    """Values in the order of their digests; those that a glance cannot tell apart are looked at as a whole."""
+    keyed: dict[bytes, list[Any]] = {}
+    for value in values:
+        look = Walk(walk.scope, [value], depth=walk.depth + 1, within=within, most=most)
+        walk.scope.ordered += look.nodes
+        if walk.scope.ordered > MOST_ORDERED:
+            raise HookError("its objects hold sets of each other, too many to be put in order")
+        keyed.setdefault(look.raw, []).append(value)
+    ordered: list[Any] = []
+    for _, same in sorted(keyed.items()):
+        ordered += _by_content(walk, same, within, most=0) if most and len(same) > 1 else same
+    return ordered
 
 
 def _frozensets(walk: Walk, group: Sequence[Any]) -> None:
@@ -126,6 +142,8 @@ def _sets(walk: Walk, group: Sequence[Any]) -> None:
     _frozensets(walk, walk.fresh(group))
 
 
+_GLANCE = 256
+"""Parts of an element of a set that are looked at first."""
 _ORDERED = frozenset({int, str, bytes})
 _ATOMS = frozenset({int, str, bytes, float, bool, complex, type(None)})
 

@@ -100,6 +100,15 @@ def watching() -> Iterator[None]:
 
 
 def _tick(number: int, frame: FrameType | None) -> None:
-    if _Watch.since and time.monotonic() - _Watch.since > SECONDS:
+    if _Watch.since and time.monotonic() - _Watch.since > SECONDS and not _importing(frame):
         _Watch.since = 0.0
         raise _Late
+
+
+def _importing(frame: FrameType | None) -> bool:
+    """Whether a module is being imported: that may take long where the disk is slow, and must not be cut short."""
+    while frame is not None:
+        if frame.f_globals.get("__name__") == "importlib._bootstrap":
+            return True
+        frame = frame.f_back
+    return False

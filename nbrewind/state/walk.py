@@ -41,6 +41,8 @@ PINNED = 2
 MOST_NODES = 50_000_000
 """A value with more parts is rebuilt rather than compared: most likely tuples that share tuples, many times
 over."""
+MOST_ORDERED = 500_000
+"""The same, of parts that are looked at to order the elements of sets: objects that hold sets of each other."""
 
 
 @frozen
@@ -66,6 +68,7 @@ class Scope:
     `namespace` is the notebook's; `plan_for` finds the plan of a type; `buffers` names memory. `hashing` is
     false for a walk that only looks for references. `through` lets a walk go on inside what has no canonical form.
     `places` are texts to look for, by sign.
+    `ordered` counts the parts that one walk looked at to put the elements of sets in order.
     """
 
     namespace: Mapping[str, Any]
@@ -75,6 +78,7 @@ class Scope:
     through: bool = False
     places: Mapping[str, bytes] = field(factory=dict)
     alive: list[Any] = field(factory=list)
+    ordered: int = 0
 
     @property
     def known(self) -> tuple[int, int]:
@@ -95,6 +99,8 @@ class Walk:
         0 where the roots are variables of the notebook themselves.
     within
         Sets whose elements are being ordered by this walk.
+    most
+        Parts to look at, in whole layers, where a glance is enough to tell values apart; 0 for all.
     after
         A walk that this one goes on from: what that has met is encoded as its number, and counted along.
 
@@ -136,9 +142,12 @@ class Walk:
         *,
         depth: int = 0,
         within: frozenset[int] = frozenset(),
+        most: int = 0,
         after: Walk | None = None,
     ) -> None:
-        self.scope, self.depth, self.within = scope, depth, within
+        self.scope, self.depth, self.within, self.most = scope, depth, within, most
+        if not within:
+            scope.ordered = 0
         self.met = Identities(scope.known)
         self.unlinked: set[int] = set(scope.known)
         self.needs: set[str] = set()
@@ -198,6 +207,8 @@ class Walk:
             except Exception as error:  # noqa: BLE001 - classes whose classes misbehave: one variable is opaque
                 self._broke(part[0], sentence(error))
             self.depth += 1
+            if self.most and self.nodes + len(self._small) + sum(map(len, self._large)) > self.most:
+                break
         self._aliases()
         self._flush()
         self.raw: bytes = self._hasher.digest(NAME_BYTES)

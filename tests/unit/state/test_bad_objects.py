@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import sys
 import threading
 import time
@@ -85,6 +86,38 @@ def test_hooks_that_never_end_are_ended(notebook, monkeypatch, work):
     assert time.monotonic() - start < 20
     assert "took longer" in found["bad"].opaque
     assert found["good"].digest
+
+
+@pytest.mark.timeout(60, method="thread")
+def test_an_import_that_takes_long_is_not_left_half_done(tmp_path, monkeypatch):
+    (tmp_path / "slow_to_import.py").write_text("import time\ntime.sleep(1)\ndone = True\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(guard, "SECONDS", 0.3)
+    with guard.watching():
+        module = guard.attempt(importlib.import_module, "slow_to_import")
+    assert module.done
+
+
+@pytest.mark.timeout(60, method="thread")
+def test_sets_of_objects_that_hold_sets_of_each_other(notebook):
+    """As artists of a figure do."""
+    notebook.run(
+        """
+class Node:
+    def __init__(self, number):
+        self.number, self.near = number, set()
+def web(order):
+    nodes = [Node(number) for number in range(30)]
+    for one in order:
+        nodes[one].near.update(nodes[other] for other in reversed(order) if other != one)
+    return nodes
+x = web(range(30)); y = web(range(29, -1, -1))
+z = web(range(30)); z[7].number = 40
+"""
+    )
+    start = time.monotonic()
+    assert notebook.digest("x") == notebook.digest("y") != notebook.digest("z")
+    assert time.monotonic() - start < 30
 
 
 @pytest.mark.timeout(60, method="thread")
