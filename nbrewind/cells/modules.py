@@ -16,7 +16,7 @@ _MACHINERY = frozenset(
     """IPython ipykernel ipywidgets nbrewind ndcctools traitlets zmq tornado jupyter_client
     jupyter_core comm matplotlib_inline pygments debugpy asyncio __main__ builtins __mp_main__
     cloudpickle prompt_toolkit stack_data executing pure_eval asttokens decorator jedi parso psutil
-    nest_asyncio pydev_ipython _pydevd_bundle backcall pytest _pytest pluggy coverage""".split()
+    nest_asyncio pydev_ipython _pydevd_bundle _distutils_hack backcall pytest _pytest pluggy coverage""".split()
 )
 
 

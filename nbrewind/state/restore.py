@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import io
 import mmap
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,7 +24,7 @@ from nbrewind.state.graph import Analyser
 from nbrewind.state.guard import HookError, attempt, watching
 from nbrewind.state.index import BufferPlace
 from nbrewind.state.loading import Builder, Unpickler
-from nbrewind.state.saver import DELTA_FROM, address_of, usable
+from nbrewind.state.saver import DELTA_FROM, address_of, unfit
 
 MAPPED_FROM = 256 << 10
 """Smaller memory is read at once."""
@@ -69,14 +68,13 @@ class Loader:
         self._known = analyser.buffers if analyser is not None else BufferDigests()
         self._files: dict[str, CheckpointReader] = {}
         self._loading: list[Digest] = []
-        self._python = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
     def can_load(self, covariable: Covariable) -> bool:
         """Whether it was saved, where this version of Python can load it."""
         if covariable.opaque or not covariable.digest:
             return False
         location = self._record.locate(covariable.digest)
-        return location is not None and usable(location, self._python)
+        return location is not None and not unfit(location)
 
     def load(self, covariable: Covariable, resolve: Callable[[str], Any] | None = None) -> dict[str, Any]:
         """The values of a co-variable, by name, sharing what they shared.
@@ -110,11 +108,8 @@ class Loader:
         location = self._record.locate(covariable.digest) if covariable.digest else None
         if location is None:
             raise RecordError(f"{names} was not saved; its cell must run again")
-        if not usable(location, self._python):
-            version = location.entry.partition(":")[0]
-            raise RecordError(
-                f"{names} was saved by Python {version}, this is {self._python}; its cell must run again"
-            )
+        if why := unfit(location):
+            raise RecordError(f"{names} was saved by {why}; its cell must run again")
         reader = self._reader(location.file)
         entry = reader.index.entries.get(location.entry.partition(":")[2])
         if entry is None or entry.digest != covariable.digest:

@@ -7,7 +7,6 @@ holds already is left out: whole co-variables, whole buffers, and the chunks of 
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import time
 from collections import deque
@@ -22,6 +21,7 @@ from nbrewind.record.model import Covariable, Digest, Location
 from nbrewind.state.buffers import CHUNK, Base
 from nbrewind.state.graph import Analyser, Measure
 from nbrewind.state.guard import type_name, watching
+from nbrewind.state.makers import maker, misfit
 from nbrewind.state.pickling import Stream, dump
 from nbrewind.state.registry import REGISTRY
 from nbrewind.state.staging import Buffer, Entry, Job
@@ -113,7 +113,6 @@ class Saver:
         self._trust = Trust(analyser)
         self._thread = WriterThread(writer, staging_bytes, self._failed)
         self._process = os.getpid()
-        self._python = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
     # Called by the kernel.
 
@@ -168,7 +167,7 @@ class Saver:
         if digest in self._known:
             return True
         location = self._locate(digest)
-        return location is not None and usable(location, self._python)
+        return location is not None and not unfit(location)
 
     def _measure(self, covariable: Covariable) -> Measure:
         return self._analyser.measure(covariable)
@@ -221,7 +220,8 @@ class Saver:
         if _others_run() and self._analyser.digest_of(values) != covariable.digest:
             raise Unsaveable("another thread changed it while it was saved")
         self._trust.verify(covariable, measure.types, stream)
-        entry = Entry(covariable, self._python if not measure.portable else "", stream.data, stream.alive)
+        made_by = "" if measure.portable else maker(measure.types)
+        entry = Entry(covariable, made_by, stream.data, stream.alive)
         for number, view in enumerate(stream.memory):
             entry.buffers.append(self._buffer(covariable, number, view, stream))
         return entry
@@ -276,10 +276,10 @@ def _others_run() -> bool:
     )
 
 
-def usable(location: Location, python: str) -> bool:
-    """Whether a saved co-variable can be loaded by this version of Python (buffers always can)."""
-    version, colon, _ = location.entry.partition(":")
-    return not colon or version in ("", python)
+def unfit(location: Location) -> str:
+    """Why a saved co-variable cannot be loaded here, in words that follow "saved by"; buffers always can."""
+    made_by, colon, _ = location.entry.partition(":")
+    return misfit(made_by) if colon else ""
 
 
 def address_of(view: memoryview) -> int:

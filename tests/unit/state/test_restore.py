@@ -474,3 +474,23 @@ def test_of_another_python(notebook, shelf):
     assert not kernel.loader.can_load(known["f"])
     with pytest.raises(RecordError, match=r"f was saved by Python 3\.9"):
         kernel.loader.load(known["f"])
+
+
+def test_of_another_major_version_of_a_library(notebook, shelf):
+    """What a class wrote into its pickle, another major version of it may read as something else."""
+    from attrs import evolve
+    from conftest import Kernel
+
+    pd = pytest.importorskip("pandas")
+    known = notebook.run("import pandas as pd\nframe = pd.DataFrame({'a': [1]})\nx = [1]").save()
+    (digest, place) = next(
+        (digest, place) for digest, place in shelf.places.items() if place.entry.endswith(":frame")
+    )
+    major = pd.__version__.partition(".")[0]
+    assert f"pandas={major}" in place.entry
+    assert Kernel(shelf, known).loader.can_load(known["frame"])
+    shelf.places[digest] = evolve(place, entry=place.entry.replace(f"pandas={major}", "pandas=1"))
+    kernel = Kernel(shelf, known)
+    assert kernel.loader.can_load(known["x"])
+    with pytest.raises(RecordError, match=f"frame was saved by pandas 1, this is {major}; its cell must run"):
+        kernel.loader.load(known["frame"])
