@@ -21,6 +21,7 @@ from attrs import define, field
 from nbrewind.cells import launchers
 from nbrewind.cells.paths import Paths
 from nbrewind.record.model import Digest
+from nbrewind.record.redaction import REDACTOR
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _CHILD_EVENTS = frozenset(
@@ -293,7 +294,9 @@ class FilesWatch:
 
     def _on_request(self, args: tuple[Any, ...]) -> None:
         if not str(args[0]).startswith(("file:", "data:")):
-            self._seen.open = self._seen.open or f"it reads from the network ({str(args[0])[:80]})"
+            self._seen.open = (
+                self._seen.open or f"it reads from the network ({REDACTOR.text(str(args[0]))[:80]})"
+            )
 
     def _on_child(self, args: tuple[Any, ...]) -> None:
         if self._starts_workers([os.fsdecode(word) for word in _words(args) or launchers.under_way.get()]):

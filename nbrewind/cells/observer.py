@@ -30,6 +30,7 @@ from nbrewind.cells.variables import Change, Variables, Versions
 from nbrewind.cells.watch import NamesWatch
 from nbrewind.record.digests import FileDigests, digest_bytes, digest_text
 from nbrewind.record.model import Covariable, Digest, Evidence
+from nbrewind.record.redaction import env_digest as secret_digest
 from nbrewind.state import STATE_OF
 from nbrewind.state.held import HELD_OPEN
 from nbrewind.state.walk import mentioned
@@ -184,7 +185,7 @@ class Observer:
             *self._files_seen(seen, literal),
             *(Evidence("place", sign, digest_text(self.paths.place(sign))) for sign in sorted(places)),
             *(Evidence("ambient", name, digest) for name, digest in sorted(ambient.reads.items())),
-            *(Evidence("env", key, digest_text(value)) for key, value in sorted(keys.items())),
+            *(Evidence("env", key, secret_digest(key, value)) for key, value in sorted(keys.items())),
             *self.modules.evidence(
                 {*self._names.modules, *seen.libraries}, self._values(read | code.names.stores)
             ),
@@ -404,4 +405,4 @@ def folder_digest(folder: str) -> Digest | None:
 
 def env_digest(key: str) -> Digest | None:
     """Digest of an environment variable's value; the value itself may be a secret and is not kept."""
-    return digest_text(os.environ.get(key))
+    return secret_digest(key, os.environ.get(key))

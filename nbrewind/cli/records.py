@@ -77,6 +77,9 @@ def runs(notebook: Path | None, record: Path | None, json_to: str | None) -> Non
 @click.option(
     "--workers", "what", flag_value="workers", help="The workers that ran its tasks, and their software."
 )
+@click.option(
+    "--redacted", "what", flag_value="redacted", help="The secrets that were kept out of the record."
+)
 @click.option("--cells", "what", flag_value="cells", default="cells", hidden=True)
 @record_option
 @json_option
@@ -99,7 +102,7 @@ def show(
         else:
             raise UsageError(f"show {' '.join(words)}: name one run, and one cell of it")
     if cell and what != "cells":
-        raise UsageError("give either a cell, for its variables, or --tasks or --workers")
+        raise UsageError("give either a cell, for its variables, or --tasks, --workers or --redacted")
     with open_record(notebook, record) as opened:
         body, renderables = _cell_state(opened, run_id, cell) if cell else _run(opened, run_id, what)
     if json_to is not None:
@@ -125,6 +128,11 @@ def _run(record: Record, run_id: str, what: str) -> tuple[dict[str, Any], list[A
             run_line(run),
             workers_text(workers),
         ]
+    if what == "redacted":
+        from nbrewind.report.redacted import as_json, as_lines
+
+        cells = record.cells(run.id)
+        return {**body, what: as_json(cells)}, [run_line(run), *as_lines(cells)]
     rows: list[Any] = list(record.tasks(run.id)) if what == "tasks" else record.cells(run.id)
     table = tasks_table(rows) if what == "tasks" else cells_table(rows)
     return {**body, what: [asdict(row) for row in rows]}, [run_line(run), table]

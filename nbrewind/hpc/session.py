@@ -17,6 +17,7 @@ from nbrewind.hpc.misses import Misses
 from nbrewind.hpc.pace import Pace
 from nbrewind.hpc.tickets import Hit, Miss, Returned, Ticket
 from nbrewind.record.model import Digest, FileWrite, TaskRun
+from nbrewind.record.redaction import REDACTOR
 from nbrewind.tasks.content import Contents
 from nbrewind.tasks.environments import Environments
 from nbrewind.tasks.failures import tail
@@ -347,7 +348,7 @@ class Session:
         if seen.environment or back.machine:
             payload["environment"] = self._environment(back, seen)
         if back.stdout:
-            kept = back.stdout if back.good else tail(back.stdout)
+            kept = REDACTOR.text(back.stdout if back.good else tail(back.stdout))
             payload["stdout"] = self.memo.put(kept.encode("utf-8", "surrogateescape"))
         if back.good:
             payload["files"] = tuple(self._save_outputs(ticket, back))

@@ -96,7 +96,7 @@ class Decider:
             if not same and written.digest is not None and not record.has_blob(written.digest):
                 return Reason("unsaved", f"the file {written.path}", run=trace.run)
         for state in trace.ambient:
-            if not record.has_blob(state.blob):
+            if not record.has_blob(state.blob) or not self._now.fits(state.name, record.blob(state.blob)):
                 return Reason("unsaved", f"the {state.name} state", run=trace.run)
         return None
 

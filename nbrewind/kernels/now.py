@@ -62,6 +62,10 @@ class Now:
         """The co-variable that holds a variable now."""
         return self._observer.variables.version(name)
 
+    def fits(self, name: str, state: bytes) -> bool:
+        """Whether a recorded state of the interpreter can be put back here."""
+        return self._observer.ambient.fits(name, state)
+
     def is_live_opaque(self, name: str) -> bool:
         """Whether a variable holds a living thing that cannot be saved."""
         return self._observer.variables.is_live_opaque(name)

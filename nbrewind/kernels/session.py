@@ -42,6 +42,7 @@ from nbrewind.plan.decide import Hit, Miss
 from nbrewind.plan.task_differences import recorded_cause
 from nbrewind.record.digests import digest_bytes
 from nbrewind.record.model import CellRun, Covariable, Digest, Evidence, Reason, TaskCause, TaskCount
+from nbrewind.record.redaction import REDACTOR, found_in, is_secret
 from nbrewind.state import STATE_OF, Analyser, Loader, describe
 from nbrewind.state.describe import type_name
 from nbrewind.tasks.memo import RecordMemo
@@ -306,6 +307,8 @@ class Session:
     ) -> Report:
         """The cell has run: record what it read and left."""
         seconds = time.time() - self._started
+        REDACTOR.take()
+        outputs = REDACTOR.message(outputs)
         shown = json.dumps(outputs).encode()
         observation = self.observer.end(shown)
         hpc.cell_finished()
@@ -323,7 +326,8 @@ class Session:
         if _shows_result(outputs):
             self.history.add(run.key, len(self.steps), self.shell.execution_count - 1, live=True)
         blob = self.recording.put(shown) if outputs else ""
-        run = evolve(run, outputs=blob, open=run.open or _unrepeatable(outputs, blob))
+        redacted = (*REDACTOR.take(), *_kept_secret(run))
+        run = evolve(run, outputs=blob, open=run.open or _unrepeatable(outputs, blob), redacted=redacted)
         check = None
         with self.recording.guarded("a cell could not be verified"):
             check = self._verified(run, outputs)
@@ -427,7 +431,7 @@ class Session:
         for covariable in written:
             for name in covariable.names:
                 if not name.startswith(STATE_OF):
-                    previews[f"={name}"] = describe(self.variables.namespace.get(name))
+                    previews[f"={name}"] = REDACTOR.text(describe(self.variables.namespace.get(name)))
         return previews
 
     # -- ending
@@ -461,6 +465,13 @@ def derived(covariable: Covariable, key: Digest) -> Covariable:
     return evolve(
         covariable, digests=digests, digest=digest_bytes(f"{key} {' '.join(covariable.names)}".encode())
     )
+
+
+def _kept_secret(run: CellRun) -> tuple[str, ...]:
+    """What else there is to say of secrets: those of which a keyed digest is kept, and those that stay in the code."""
+    named = [one.name for one in run.evidence if one.kind == "env" and one.digest and is_secret(one.name)]
+    kept = [f"the value of {name}, of which a keyed digest is kept" for name in named]
+    return (*kept, *(f"{label} stays in the code of the cell" for label in found_in(run.source)))
 
 
 def _unrepeatable(outputs: list[dict[str, Any]], blob: Digest) -> str:

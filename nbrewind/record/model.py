@@ -159,7 +159,8 @@ class CellRun:
     of output messages in nbformat 4 form. `open` says why the reads could not be bounded (the cell then never hits).
     A restored run has `origin`, the ``run/seq`` whose effects it took over. `previews` are values in a few words: under
     ``name`` of a variable that it read, under ``=name`` of one that it left; `types` are the types of the latter.
-    `task_causes` say why its tasks were submitted. `launches` are the commands by which it started workers.
+    `task_causes` say why its tasks were submitted. `launches` are the commands by which it started workers. `redacted`
+    says which secrets were left out, and where.
     """
 
     run: str
@@ -189,6 +190,7 @@ class CellRun:
     types: Mapping[str, str] = field(factory=dict)
     task_causes: tuple[TaskCause, ...] = ()
     launches: tuple[str, ...] = ()
+    redacted: tuple[str, ...] = ()
 
 
 @frozen

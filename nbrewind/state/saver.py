@@ -18,6 +18,7 @@ from attrs import frozen
 
 from nbrewind.errors import NbrewindError, Unsaveable
 from nbrewind.record.model import Covariable, Digest, Location
+from nbrewind.record.redaction import REDACTOR
 from nbrewind.state.buffers import CHUNK, Base
 from nbrewind.state.graph import Analyser, Measure
 from nbrewind.state.guard import type_name, watching
@@ -219,6 +220,9 @@ class Saver:
         stream = dump(values, namespace, arrays, pinned=measure.pinned, deadline=deadline)
         if _others_run() and self._analyser.digest_of(values) != covariable.digest:
             raise Unsaveable("another thread changed it while it was saved")
+        if secret := REDACTOR.holds(stream.data):
+            REDACTOR.leave_out(f"the value of {', '.join(covariable.names)}", secret)
+            raise Unsaveable(f"it holds {secret}")
         self._trust.verify(covariable, measure.types, stream)
         made_by = "" if measure.portable else maker(measure.types)
         entry = Entry(covariable, made_by, stream.data, stream.alive)

@@ -16,6 +16,7 @@ from attrs import frozen
 from nbrewind.errors import Undigestible
 from nbrewind.record.digests import digest_bytes
 from nbrewind.record.model import Digest
+from nbrewind.record.redaction import REDACTOR, env_digest
 from nbrewind.tasks.content import Contents
 from nbrewind.tasks.spec import Input, Spec
 
@@ -96,7 +97,7 @@ def draft_key(spec: Spec, identity: Identity, contents: Contents) -> Draft | Unk
         return Unkeyed("task", spec.strange)
     parts: dict[str, str] = {"kind": spec.kind}
     if spec.command:
-        parts["command"] = shorten(spec.command)
+        parts["command"] = shorten(REDACTOR.text(spec.command, tied=True))
     if spec.call is not None:
         failure = _call_parts(spec, identity, parts)
         if failure is not None:
@@ -117,7 +118,7 @@ def draft_key(spec: Spec, identity: Identity, contents: Contents) -> Draft | Unk
         when = "" if output.when == "always" else f" on {output.when}"
         parts[f"output:{output.remote}"] = output.kind + when
     for name, value in spec.env.items():
-        parts[f"env:{name}"] = "unset" if value is None else digest_bytes(os.fsencode(value))
+        parts[f"env:{name}"] = env_digest(name, value) or "unset"
     parts.update(spec.library)
     for name, value in spec.flags.items():
         parts[f"flag:{name}"] = value

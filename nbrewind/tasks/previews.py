@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from nbrewind.record.redaction import REDACTOR
 from nbrewind.state import describe
 from nbrewind.tasks.keys import Draft, Unkeyed
 from nbrewind.tasks.spec import Spec
@@ -28,7 +29,7 @@ def previews(spec: Spec, draft: Draft | Unkeyed, namespace: Mapping[str, Any]) -
     found: dict[str, str] = {}
     room = MOST
     for name, value in _values(spec, draft, namespace):
-        text = describe(value)
+        text = REDACTOR.text(describe(value))
         room -= len(name) + len(text)
         if room < 0:
             break

@@ -38,6 +38,9 @@ class Provider(Protocol):
     def capture(self) -> bytes:
         """The state, in a form that is equal when the state is."""
 
+    def fits(self, state: bytes) -> bool:
+        """Whether a captured state can be put back here."""
+
     def restore(self, state: bytes) -> None:
         """Put a captured state back."""
 
@@ -55,3 +58,7 @@ class BaseProvider:
     def ready(self) -> bool:
         """Whether the module that creates the state is loaded."""
         return not self.home or self.home in sys.modules
+
+    def fits(self, _state: bytes) -> bool:
+        """Whether a captured state can be put back: it says all that it takes."""
+        return True

@@ -57,6 +57,10 @@ class Ambient:
         else:
             self._assumed[name] = state
 
+    def fits(self, name: str, state: bytes) -> bool:
+        """Whether a state can be put back here: secrets in it are not recorded, and must be known anyhow."""
+        return name not in self._providers or self._providers[name].fits(state)
+
     def visit(
         self, digests: Mapping[str, Digest]
     ) -> tuple[dict[str, Digest], dict[str, bytes], dict[str, bytes]]:

@@ -25,6 +25,8 @@ from nbrewind.cells.ambient.settings import (
     TimeZone,
 )
 from nbrewind.cells.paths import Paths
+from nbrewind.record.model import Digest
+from nbrewind.record.redaction import is_secret, keyed
 
 
 class PythonRandom(BaseProvider):
@@ -89,18 +91,37 @@ class Environment(BaseProvider):
 
     def __init__(self) -> None:
         self._start = dict(os.environ)
+        self._secrets: dict[Digest, str] = {}
 
     def capture(self) -> bytes:
         now = dict(os.environ)
         changed = {
-            key: now.get(key)
+            key: self._kept(key, now.get(key))
             for key in self._start.keys() | now.keys()
             if now.get(key) != self._start.get(key)
         }
         return json.dumps(dict(sorted(changed.items()))).encode()
 
+    def _kept(self, key: str, value: str | None) -> Any:
+        """What the record keeps of a value: of a secret, a keyed digest, by which this process knows it again."""
+        if value is None or not is_secret(key):
+            return value
+        digest = keyed(value)
+        self._secrets[digest] = value
+        return [digest]
+
+    def fits(self, state: bytes) -> bool:
+        """Whether all secrets of a state are known here."""
+        self.capture()
+        return all(
+            value[0] in self._secrets for value in json.loads(state).values() if isinstance(value, list)
+        )
+
     def restore(self, state: bytes) -> None:
-        changed = json.loads(state)
+        changed = {
+            key: self._secrets[value[0]] if isinstance(value, list) else value
+            for key, value in json.loads(state).items()
+        }
         for key in (self._start.keys() | os.environ.keys()) - changed.keys():
             _set_variable(key, self._start.get(key))
         for key, value in changed.items():

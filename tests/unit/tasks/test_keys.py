@@ -172,3 +172,15 @@ def test_golden():
         env={"A": "1", "B": None},
     )
     assert found.digest == "b3:75ae645c7d7d9a1dd7a01122bb5ad55026a3a028"
+
+
+def test_secrets_are_not_in_keys_but_tell_them_apart(monkeypatch):
+    monkeypatch.setenv("A_TOKEN", "secret-value")
+    one, same, other = (
+        key(command=f"fetch --password={x} https://h") for x in ("hunter2", "hunter2", "hunter3")
+    )
+    assert one == same != other
+    assert "hunter2" not in str(one)
+    known = key(command="fetch secret-value", env={"B_TOKEN": "1234", "MODE": "1234"})
+    assert "secret-value" not in str(known)
+    assert known.ingredients["env:MODE"] == digest_bytes(b"1234") != known.ingredients["env:B_TOKEN"]
