@@ -33,6 +33,35 @@ venv_build() {
     mark_used "$venv"
 }
 
+# venv_variant_path VENV REQUIREMENTS: where the copy of an environment lies in which some packages have other versions.
+venv_variant_path() { echo "$1-$(digest <"$2")"; }
+
+# venv_variant_ensure VENV REQUIREMENTS ENTER
+venv_variant_ensure() {
+    local variant
+    variant=$(venv_variant_path "$1" "$2")
+    [[ -f $variant/.used ]] || locked environment venv_variant_build "$variant" "$@"
+    mark_used "$variant"
+}
+
+venv_variant_build() {
+    local variant=$1 venv=$2 requirements=$3 enter=$4
+    [[ -f $variant/.used ]] && return
+    remove_tree "$variant"
+    # Links to the same files: installing replaces files and never changes one.
+    cp --archive --link "$venv" "$variant"
+    rm -f "$variant/.used"
+    { grep --recursive --files-with-matches --binary-files=without-match --fixed-strings "$venv" \
+        "$variant"/{bin,pyvenv.cfg,share} || true; } | while read -r file; do
+        [[ -L $file ]] || sed --in-place "s|$venv|$variant|g" "$file"
+    done
+    PIP_CACHE_DIR=${PIP_CACHE_DIR:-$CACHE/pip} \
+        step "installing other versions for site b" pip-b \
+        "$enter" "$variant/bin/python" -m pip install --disable-pip-version-check --no-input --progress-bar off \
+        --requirement "$requirements" || exit "$EXIT_UNUSABLE"
+    mark_used "$variant"
+}
+
 pip_install() {
     local enter=$1 python=$2 extras=$3
     PIP_CACHE_DIR=${PIP_CACHE_DIR:-$CACHE/pip} \

@@ -28,6 +28,13 @@ def report(done):
     return json.loads(done.stdout)
 
 
+@pytest.fixture
+def free_nodes(run):
+    """A site without jobs, before the test and after it: what a notebook starts by itself outlives it."""
+    yield run("scancel", "--user=user")
+    run("scancel", "--user=user")
+
+
 def nothing_left(run):
     """Whether jobs and folders of workers are gone, within a while."""
     deadline = time.monotonic() + 40
@@ -41,6 +48,19 @@ def nothing_left(run):
 def test_sites_of_the_box_are_known_by_name(run):
     known = report(run("nbrewind", "site", "list", "--json"))["sites"]
     assert [each["type"] for each in known if each["origin"] == "system" and each["name"] == "a"] == ["slurm"]
+
+
+def test_sites_have_different_users_folders_and_software(run):
+    look = (
+        "import os, numpy, pandas, sys; "
+        "print(os.path.expanduser('~'), sys.prefix, numpy.__version__, pandas.__version__)"
+    )
+    at = {name: run("--site", name, "python", "-c", look).stdout.split() for name in ("a", "b")}
+    assert [at[name][0] for name in ("a", "b")] == ["/home/user", "/users/visitor"]
+    assert all(here != there for here, there in zip(at["a"], at["b"], strict=True))
+    for name, elsewhere in (("a", at["b"]), ("b", at["a"])):
+        for path in elsewhere[:2]:
+            assert run("--site", name, "test", "-e", path).returncode == 1
 
 
 def test_notebook_runs_at_the_site_that_is_named_whatever_it_says_itself(run, notebook, tmp_path):
@@ -145,6 +165,53 @@ def test_notebook_of_one_site_runs_its_changed_tasks_at_another(run, notebook, t
     assert printed == "[0, 1, 2, 21] True False"
     assert set(hosts) & {"b1", "b2"}
     assert set(hosts) <= {*NODES, "b1", "b2"}
+
+
+def write(run, name, *options):
+    done = run("--bind", str(PROGRAMS), "python", f"{PROGRAMS}/scaled.py", name, *options)
+    assert done.returncode == 0, done.stderr
+
+
+def tasks(done):
+    found = report(done)["tasks"]
+    return found["reused"], found["submitted"]
+
+
+DEADLINE = ("--worker-deadline", "60", "-q", "--json")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["taskvine", "work_queue"])
+@pytest.mark.parametrize("launch", ["commands", "job"])
+def test_workers_by_commands_start_again_at_home_and_are_the_sites_elsewhere(
+    run, free_nodes, tmp_path, engine, launch
+):
+    write(run, "by.ipynb", engine, launch)
+    assert tasks(run("nbrewind", "audit", "by.ipynb", *DEADLINE)) == (0, 4)
+    assert tasks(run("nbrewind", "repeat", "by.ipynb", *DEADLINE)) == (0, 0)
+    at_home = run("nbrewind", "repeat", "by.ipynb", "-p", "last", "5", *DEADLINE, "-o", "one.ipynb")
+    assert tasks(at_home) == (3, 1)
+    assert shown(tmp_path / "one.ipynb")[0].startswith("[0, 1, 2, 15]")
+    there = ("--site", "b", "nbrewind", "repeat", "by.ipynb", "--site", "b", "-p", "last", "7")
+    assert tasks(run(*there, *DEADLINE, "-o", "two.ipynb")) == (3, 1)
+    printed, hosts = shown(tmp_path / "two.ipynb")
+    assert printed.startswith("[0, 1, 2, 21]")
+    assert set(hosts) & {"b1", "b2"}
+    assert not set(hosts) & {"a-login", "b-login"}
+
+
+@pytest.mark.slow
+def test_work_queue_notebook_of_one_site_runs_its_changed_tasks_at_another(run, free_nodes, tmp_path):
+    write(run, "wq.ipynb", "work_queue")
+    assert tasks(run("nbrewind", "audit", "wq.ipynb", "--site", "a", "-o", "one.ipynb", *DEADLINE)) == (0, 4)
+    assert set(shown(tmp_path / "one.ipynb")[1]) <= set(NODES)
+    assert tasks(run("nbrewind", "repeat", "wq.ipynb", "--site", "a", *DEADLINE)) == (0, 0)
+    there = ("--site", "b", "nbrewind", "repeat", "wq.ipynb", "--site", "b", "-p", "last", "7")
+    assert tasks(run(*there, "-o", "two.ipynb", *DEADLINE)) == (3, 1)
+    printed, hosts = shown(tmp_path / "two.ipynb")
+    assert printed.startswith("[0, 1, 2, 21]")
+    assert set(hosts) & {"b1", "b2"}
+    assert nothing_left(run)
 
 
 @pytest.mark.slow
