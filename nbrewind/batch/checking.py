@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from attrs import frozen
 
-from nbrewind.batch import plan, schedulers, worker_script
+from nbrewind.batch import packing, plan, schedulers, worker_script
 from nbrewind.batch.contact import Contact, address
 from nbrewind.batch.crew import find_programs, scratch
 from nbrewind.batch.model import Site
@@ -82,6 +82,7 @@ def check(
         folder = scratch(site, beside, environment) / f"nbw-{secrets.token_hex(4)}"
         listener = _listen(site)
         contact = Contact(host, listener.getsockname()[1])
+        site = packing.ready(site)
         made = plan.make(site, contact, folder, folder.name, programs=programs, environment=environment)
         yield Finding("queue", "ok", f"{made.queue.name or 'none named'}: {made.queue.why}")
     except NbrewindError as error:
@@ -121,7 +122,9 @@ def _at(
         _write_probe(folder, made)
     except OSError as error:
         remedy = "set paths.scratch to a folder of yours that compute nodes see"
-        yield Finding("scratch", "bad", f"{made.folder.parent}: {error.strerror}", remedy)
+        shutil.rmtree(made.folder, ignore_errors=True)
+        place = error.filename or made.folder.parent
+        yield Finding("scratch", "bad", f"{place}: {error.strerror}", remedy)
         return
     try:
         state: Literal["ok", "bad"] = "ok" if free >= ROOM else "bad"
@@ -140,6 +143,8 @@ def _write_probe(folder: Path, made: Plan) -> None:
     (folder / worker_script.NAME).write_text(made.script)
     (folder / worker_script.NAME).chmod(0o755)
     (folder / "probe.py").write_text(PROBE)
+    if made.archive:
+        shutil.copy(made.archive, folder)
 
 
 def _locks(folder: Path) -> Finding:

@@ -12,13 +12,13 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from attrs import evolve
 
-from nbrewind.batch import guardian, plan, schedulers, watching, worker_script
+from nbrewind.batch import guardian, packing, plan, schedulers, watching, worker_script
 from nbrewind.batch.contact import Contact
 from nbrewind.batch.model import Site
 from nbrewind.batch.plan import Engine, Intent, Plan
@@ -54,6 +54,8 @@ class SiteCrew:
         The folder that is used for scratch where the site names none.
     engine
         Whose manager it is.
+    tell
+        Shows the user a line.
     """
 
     def __init__(
@@ -65,8 +67,10 @@ class SiteCrew:
         *,
         engine: Engine = "taskvine",
         environment: Mapping[str, str] = os.environ,
+        tell: Callable[[str], object] = lambda _: None,
     ) -> None:
         self.site, self.contact = site, contact
+        self._tell = tell
         self.plan: Plan | None = None
         self._password, self._beside, self._engine, self._environment = password, beside, engine, environment
         self._guardian: subprocess.Popen[bytes] | None = None
@@ -116,7 +120,7 @@ class SiteCrew:
         programs = find_programs(self._engine, self.site, self._environment)
         name = f"nbw-{secrets.token_hex(4)}"
         folder = scratch(self.site, self._beside, self._environment) / name
-        self._wanted = plan.fitted(self.site, intent)
+        self._wanted = plan.fitted(packing.ready(self.site, self._tell), intent)
         return plan.make(
             self._wanted,
             evolve(self.contact, password=str(folder / "password") if self._password else ""),

@@ -145,9 +145,17 @@ class Environment:
         examples=[["auto"], ["/software/python/3.13/bin"]],
     )
     modules: list[str] = key("Environment modules that are loaded.", [], examples=[["python/3.13"]])
-    packed: str = key("An archive of conda-pack or venv-pack, or of Poncho: sent along and unpacked.", "")
+    packed: str = key(
+        "An archive of conda-pack, venv-pack or Poncho, which is sent along and unpacked on each node; `auto`: one of "
+        "the environment that runs the notebook, made when it is first needed and again when something is installed.",
+        "",
+        examples=["auto", "$HOME/py313.tar.gz"],
+    )
     container: str = key(
-        "A command that the worker is started by.", "", examples=["apptainer exec /images/py.sif"]
+        "A command that the worker is started by; its image must have Python and cloudpickle, and show the folder that "
+        "the worker starts in.",
+        "",
+        examples=["apptainer exec /images/py.sif"],
     )
     variables: dict[str, str] = key(
         "Environment variables of workers. No secrets: the file is read by others.", {}

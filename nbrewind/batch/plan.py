@@ -82,6 +82,8 @@ class Plan:
         The command of each worker.
     job_script
         What the factory submits; it finds the worker's command in its environment.
+    archive
+        The packed environment that is sent along; empty: none.
     """
 
     name: str
@@ -95,6 +97,7 @@ class Plan:
     worker: str
     job_script: str
     queue: queues.Choice
+    archive: str = ""
 
 
 def fitted(site: Site, intent: Intent) -> Site:
@@ -184,6 +187,7 @@ def make(
         worker=line,
         job_script=_job_script(site.scheduler.type, folder),
         queue=choice,
+        archive=packed,
     )
 
 

@@ -8,7 +8,7 @@ import shlex
 from pathlib import Path
 from typing import Any, cast
 
-from nbrewind.batch import plan
+from nbrewind.batch import packing, plan
 from nbrewind.batch.contact import Contact, address
 from nbrewind.batch.crew import scratch
 from nbrewind.batch.model import Site
@@ -24,7 +24,7 @@ def preview(site: Site, engine: str, *, cores: int | None = None, workers: int |
     SiteUnusable
         No queue takes such workers, or the scheduler cannot be told what the site wants.
     """
-    fitted = plan.fitted(site, Intent(cores=cores, max=workers))
+    fitted = plan.fitted(packing.named(site), Intent(cores=cores, max=workers))
     try:
         host = address(site)
     except SiteUnusable:

@@ -21,9 +21,18 @@ exec >>"$PWD/worker-${job%%.*}.log" 2>&1
 echo "job $job on $(uname -n) at $(date '+%Y-%m-%d %H:%M:%S')"
 """
 
-_TAIL = """\
+_CHECK = (
+    'import sys, cloudpickle as c; print("python3", sys.version.split()[0], "cloudpickle", c.__version__)'
+)
+
+_INSIST = f"""\
+PREFIXpython3 -c '{_CHECK}' ||
+    {{ echo "error: the site's WHAT has no python3 with cloudpickle: Python tasks cannot run there"; exit 1; }}
+"""
+
+_TAIL = f"""\
 if command -v python3 >/dev/null 2>&1; then
-    python3 -c 'import sys, cloudpickle as c; print("python3", sys.version.split()[0], "cloudpickle", c.__version__)' ||
+    python3 -c '{_CHECK}' ||
         echo "warning: this python3 cannot run Python tasks: $(command -v python3)"
 else
     echo "warning: there is no python3 on PATH: Python tasks will fail"
@@ -31,10 +40,10 @@ fi
 """
 
 _UNPACK = """\
-environment=$PWD/environment-${job%%.*}
-mkdir -p "$environment" && tar -xzf "$PWD/ARCHIVE" -C "$environment" ||
-    { echo "error: ARCHIVE cannot be unpacked"; exit 1; }
 trap 'rm -rf "$environment"' EXIT
+trap 'exit 143' TERM INT
+environment=$(mktemp -d "${TMPDIR:-/tmp}/nbrewind-XXXXXX") && tar -xzf "$PWD/ARCHIVE" -C "$environment" ||
+    { echo "error: ARCHIVE cannot be unpacked in ${TMPDIR:-/tmp}"; exit 1; }
 PATH=$environment/bin:$PATH
 export PATH
 [ ! -x "$environment/bin/conda-unpack" ] || "$environment/bin/conda-unpack"
@@ -69,10 +78,12 @@ def script(environment: Environment, path: list[str], local_directory: str = "",
     if path:
         parts.append(f"PATH={shlex.quote(':'.join(path))}:$PATH\nexport PATH\n")
     prefix = f"{environment.container} " if environment.container else ""
-    if environment.container:
-        parts.append(f'{prefix}"$@"\n')
+    if environment.container or archive:
+        what = "container" if environment.container else "packed environment"
+        parts.append(_INSIST.replace("PREFIX", prefix).replace("WHAT", what))
     else:
-        parts += [_TAIL, '"$@"\n']
+        parts.append(_TAIL)
+    parts.append(f'{prefix}"$@"\n')
     parts.append(
         "status=$?\necho \"worker ended with status $status at $(date '+%H:%M:%S')\"\nexit $status\n"
     )

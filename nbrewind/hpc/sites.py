@@ -110,7 +110,7 @@ class SiteWorkers:
         if self._crew is not None:
             return
         contact = Contact(address(self.site), port, tls=self._tls)
-        crew = SiteCrew(self.site, contact, self.password, self._beside, engine=self._engine)
+        crew = SiteCrew(self.site, contact, self.password, self._beside, engine=self._engine, tell=self._tell)
         crew.examine(intent)
         self._crew, self._intent = crew, intent
 

@@ -201,6 +201,27 @@ def test_workers_by_commands_start_again_at_home_and_are_the_sites_elsewhere(
 
 
 @pytest.mark.slow
+def test_packed_environment_is_made_once_and_is_the_workers(run, free_nodes, notebook, tmp_path):
+    bare = '[site]\nextends = "a"\n[environment]\npath = []\njob_script_prologue = ["PATH=/usr/bin:/bin"]\n'
+    (tmp_path / "bare.toml").write_text(bare)
+    (tmp_path / "packed.toml").write_text(f'{bare}packed = "auto"\n')
+    done = run("nbrewind", "audit", "scaled.ipynb", "--site", "bare.toml", *DEADLINE)
+    assert "cloudpickle is missing there (its python3 is /usr/bin/python3)" in done.stderr + done.stdout
+    here = ("env", f"XDG_CACHE_HOME={tmp_path}/cache", "nbrewind")
+    checks = report(run(*here, "site", "check", "packed.toml", "--json"))["checks"]
+    assert all(each["state"] == "ok" for each in checks)
+    archives = list((tmp_path / "cache").rglob("*.tar.gz"))
+    assert len(archives) == 1
+    before = archives[0].stat().st_ino
+    done = run(
+        *here, "audit", "scaled.ipynb", "--site", "packed.toml", "-o", "one.ipynb", *DEADLINE, timeout=200
+    )
+    assert tasks(done)[1] == 4
+    assert set(shown(tmp_path / "one.ipynb")[1]) <= set(NODES)
+    assert [path.stat().st_ino for path in (tmp_path / "cache").rglob("*.tar.gz")] == [before]
+
+
+@pytest.mark.slow
 def test_work_queue_notebook_of_one_site_runs_its_changed_tasks_at_another(run, free_nodes, tmp_path):
     write(run, "wq.ipynb", "work_queue")
     assert tasks(run("nbrewind", "audit", "wq.ipynb", "--site", "a", "-o", "one.ipynb", *DEADLINE)) == (0, 4)

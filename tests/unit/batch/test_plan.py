@@ -201,12 +201,41 @@ def test_script_ends_when_modules_cannot_be_loaded(tmp_path):
     assert "started" not in log
 
 
-def test_script_unpacks_the_environment_and_removes_it_again(tmp_path):
-    (tmp_path / "env" / "bin").mkdir(parents=True)
-    (tmp_path / "env" / "bin" / "mine").write_text("#!/bin/sh\necho found\n")
-    (tmp_path / "env" / "bin" / "mine").chmod(0o755)
+def packed_with(tmp_path, cloudpickle):
+    folder = tmp_path / "env" / "bin"
+    folder.mkdir(parents=True)
+    (folder / "mine").write_text("#!/bin/sh\necho found in ${0%/bin/mine}\n")
+    (folder / "python3").write_text(f"#!/bin/sh\necho python3 of the archive; exit {int(not cloudpickle)}\n")
+    for program in folder.iterdir():
+        program.chmod(0o755)
     subprocess.run(["tar", "-czf", tmp_path / "env.tar.gz", "-C", tmp_path / "env", "bin"], check=True)
-    status, log = run_script(tmp_path, "mine", packed=str(tmp_path / "env.tar.gz"))
+    (tmp_path / "node").mkdir()
+    return str(tmp_path / "env.tar.gz"), f"TMPDIR={tmp_path}/node; export TMPDIR"
+
+
+def test_script_unpacks_the_environment_on_the_node_and_removes_it_again(tmp_path):
+    archive, prologue = packed_with(tmp_path, cloudpickle=True)
+    status, log = run_script(tmp_path, "mine", packed=archive, job_script_prologue=[prologue])
     assert status == 0, log
-    assert "found\n" in log
-    assert not (tmp_path / "environment-77").exists()
+    assert f"found in {tmp_path}/node/nbrewind-" in log
+    assert list((tmp_path / "node").iterdir()) == []
+
+
+def test_worker_does_not_begin_in_a_packed_environment_that_can_run_no_task(tmp_path):
+    archive, prologue = packed_with(tmp_path, cloudpickle=False)
+    status, log = run_script(tmp_path, "mine", packed=archive, job_script_prologue=[prologue])
+    assert status == 1
+    assert "error: the site's packed environment has no python3 with cloudpickle" in log
+    assert "found" not in log
+
+
+def test_worker_is_started_by_the_command_of_the_container(tmp_path):
+    (tmp_path / "image").mkdir()
+    (tmp_path / "image" / "python3").write_text("#!/bin/sh\nexit ${BROKEN:-0}\n")
+    (tmp_path / "image" / "python3").chmod(0o755)
+    container = f"env PATH={tmp_path}/image:/usr/bin:/bin INSIDE=yes"
+    status, log = run_script(tmp_path, "echo inside: $INSIDE", container=container)
+    assert (status, "inside: yes" in log) == (0, True)
+    status, log = run_script(tmp_path, "echo inside: $INSIDE", container=f"{container} BROKEN=1")
+    assert status == 1
+    assert "error: the site's container has no python3 with cloudpickle" in log
