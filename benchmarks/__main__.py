@@ -1,4 +1,4 @@
-"""Run the measurements: ``python -m benchmarks [kernels|cells|tasks|climate]… [--json FILE]``."""
+"""Run the measurements: ``python -m benchmarks [kernels|cells|state|tasks|climate]… [--json FILE]``."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
-from benchmarks import cells, climate, kernels, tasks
+from benchmarks import cells, climate, kernels, state, tasks
 from benchmarks.measure import Figure, console, show
 
 SUITES = {
     "kernels": kernels.measure,
     "cells": cells.measure,
+    "state": state.measure,
     "tasks": tasks.measure,
     "climate": climate.measure,
 }

@@ -34,9 +34,15 @@ Locate = Callable[[Digest], Location | None]
 
 FLOOR_SECONDS = 0.05
 SHARE = 0.1
-"""Under ``auto``, saving may take `FLOOR_SECONDS` and this share of the cell's own time."""
+"""Under ``auto``, saving may take `FLOOR_SECONDS` and this share of the cell's own time.
+
+It is time of the processor: on a busy machine the clock would tell of others.
+"""
 _NODE_SECONDS = 0.4e-6
 _BYTES_A_SECOND = 3e9
+"""Copied, and written beside the notebook."""
+_COMPARED_A_SECOND = 10e9
+"""Looked at again: nothing is named anew."""
 DELTA_FROM = 4 * CHUNK
 """Buffers from this size on are saved as changes where few of their chunks changed."""
 
@@ -136,7 +142,7 @@ class Saver:
         new = [each for each in covariables if self._is_new(each)]
         if not new:
             return
-        end = time.perf_counter() + FLOOR_SECONDS + SHARE * cell_seconds
+        end = time.thread_time() + FLOOR_SECONDS + SHARE * cell_seconds
         job = Job(label)
         with watching():
             for covariable in sorted(new, key=self._cost):
@@ -174,9 +180,11 @@ class Saver:
         return self._analyser.measure(covariable)
 
     def _cost(self, covariable: Covariable) -> float:
+        """Seconds that pickling takes, and reading back what is not trusted; memory is counted when it is known."""
         measure = self._measure(covariable)
-        nodes = measure.nodes * (1 if self._trust.covers(measure.types) else 5)
-        return nodes * _NODE_SECONDS + measure.size / _BYTES_A_SECOND
+        if self._trust.covers(measure.types):
+            return measure.nodes * _NODE_SECONDS
+        return 5 * measure.nodes * _NODE_SECONDS + measure.size / _COMPARED_A_SECOND
 
     def _add(self, job: Job, covariable: Covariable, end: float | None) -> None:
         known = [(kind, REGISTRY.of(kind)) for kind in self._measure(covariable).types]
@@ -190,9 +198,12 @@ class Saver:
         if "always" in policies:
             end = None
         try:
-            if end is not None and time.perf_counter() + self._cost(covariable) > end:
+            if end is not None and time.thread_time() + self._cost(covariable) > end:
                 raise _TooSlowError
             entry = self._snapshot(covariable, end)
+            copying = sum(buffer.size for buffer in entry.buffers) / _BYTES_A_SECOND
+            if end is not None and time.thread_time() + copying > end:
+                raise _TooSlowError
         except _TooSlowError:
             why = f"saving it would take longer than {FLOOR_SECONDS * 1000:.0f} ms and {SHARE:.0%} of the cell's time"
             remedy = "its cell runs again when it is needed; policy 'all' saves it"
@@ -211,7 +222,7 @@ class Saver:
             raise Unsaveable(measure.unshareable)
 
         def deadline(_: int) -> None:
-            if end is not None and time.perf_counter() > end:
+            if end is not None and time.thread_time() > end:
                 raise _TooSlowError
 
         namespace = self._analyser.namespace

@@ -18,7 +18,7 @@ class EnvironmentReads:
     def __init__(self, namespace: dict[str, Any]) -> None:
         self._namespace = namespace
         self._keys: set[str] | None = None
-        self._before: dict[str, str] = {}
+        self._before: dict[str, str | None] = {}
 
     def install(self) -> None:
         """Give `os.environ` a class that reports to us; it stays the same object."""
@@ -30,18 +30,37 @@ class EnvironmentReads:
                 value: str = super().__getitem__(key)
                 return value
 
+            def __setitem__(self, key: str, value: str) -> None:
+                watch._keep(key, self._now(key))
+                super().__setitem__(key, value)
+
+            def __delitem__(self, key: str) -> None:
+                watch._keep(key, self._now(key))
+                super().__delitem__(key)
+
+            def _now(self, key: str) -> str | None:
+                try:
+                    return str(super().__getitem__(key))
+                except (KeyError, TypeError):
+                    return None
+
         Watched.__name__, Watched.__qualname__, Watched.__module__ = "_Environ", "_Environ", "os"
         os.environ.__class__ = Watched
 
     def start(self) -> None:
         """A cell begins."""
-        self._before = dict(os.environ)
+        self._before = {}
         self._keys = set()
 
     def stop(self) -> dict[str, str | None]:
         """The cell has ended: which variables did it read, and what were they before it began?"""
         keys, self._keys = self._keys or set(), None
-        return {key: self._before.get(key) for key in keys}
+        return {key: self._before[key] if key in self._before else os.environ.get(key) for key in keys}
+
+    def _keep(self, key: str, value: str | None) -> None:
+        """Remember what a variable is before the cell sets it for the first time."""
+        if self._keys is not None:
+            self._before.setdefault(key, value)
 
     def _note(self, key: str) -> None:
         if self._keys is None or not isinstance(key, str):

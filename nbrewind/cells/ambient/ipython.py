@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
 from nbrewind.cells.ambient.base import BaseProvider
@@ -25,6 +26,7 @@ class ShellSettings(BaseProvider):
     def __init__(self, shell: Any) -> None:
         self._shell = shell
         self._start = self._look()
+        self._last: tuple[dict[tuple[str, str], Any], bytes] | None = None
 
     def _configurables(self) -> Iterator[tuple[str, Any]]:
         shell = self._shell
@@ -44,8 +46,10 @@ class ShellSettings(BaseProvider):
 
     def capture(self) -> bytes:
         now = self._look()
-        changed = [(key, value) for key, value in now.items() if self._starts_as(key, now) != value]
-        return pickle.dumps(sorted(changed, key=repr))
+        if self._last is None or self._last[0] != now:
+            changed = [(key, value) for key, value in now.items() if self._starts_as(key, now) != value]
+            self._last = deepcopy(now), pickle.dumps(sorted(changed, key=repr))
+        return self._last[1]
 
     def _starts_as(self, key: tuple[str, str], now: dict[tuple[str, str], Any]) -> Any:
         """What a setting was at first; the default, where nothing had asked for it then."""

@@ -163,6 +163,14 @@ class TestBudget:
         notebook.run("x = [{'a': i} for i in range(30_000)]").save(policy="auto", seconds=100.0)
         assert not notebook.problems
 
+    def test_memory_that_the_record_holds_costs_nothing(self, notebook, monkeypatch):
+        monkeypatch.setattr("nbrewind.state.saver._BYTES_A_SECOND", 1e6)
+        notebook.run(NUMPY + "x = np.arange(200_000.)").save("x")
+        notebook.run("held = {'x': x, 'name': 1}").save(policy="auto", seconds=0.0)
+        assert not notebook.problems
+        notebook.run("other = {'x': x + 1}").save("other", policy="auto", seconds=0.0)
+        assert [problem.kind for problem in notebook.problems] == ["budget"]
+
     def test_it_bounds_the_time(self, notebook, shelf):
         notebook.run("x = [[{'a': i, 'b': [str(i)]} for i in range(2000)] for j in range(100)]")
         found = list(notebook.covariables("x").values())
