@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fcntl import F_GETFL, fcntl
 from stat import S_ISDIR, S_ISREG
-from typing import Any
+from typing import Any, Protocol
 
 from attrs import define, field
 
@@ -63,6 +63,16 @@ class FilesSeen:
     open: str = ""
 
 
+class Gate(Protocol):
+    """Told of each use of a data file before it happens (`nbrewind.schedule.gate`)."""
+
+    def look(self, path: str) -> None:
+        """It is read, listed, or asked for."""
+
+    def write(self, path: str) -> None:
+        """It is written, moved or removed."""
+
+
 class FilesWatch:
     """Listens to the audit events of this process while a cell runs.
 
@@ -72,6 +82,11 @@ class FilesWatch:
         Tells data from environment.
     digest
         Digest of the file at a path, ``None`` where there is none.
+
+    Attributes
+    ----------
+    gate
+        Told before files are used, in a process that may not write as it likes; ``None`` elsewhere.
     """
 
     def __init__(self, paths: Paths, digest: Callable[[str], Digest | None]) -> None:
@@ -88,6 +103,7 @@ class FilesWatch:
         self._tree_root = ""
         self._held: dict[str, tuple[Stat | None, Digest | None]] = {}
         self._inherited: frozenset[str] = frozenset()
+        self.gate: Gate | None = None
 
     def install(self) -> None:
         """Add the hook; the interpreter has no way to remove one, so it is silent between cells.
@@ -176,6 +192,7 @@ class FilesWatch:
         elif use in ("write", "update"):
             self._written(path, keeps=use == "update")
         elif (full := self._data_path(path)) is not None and full not in self._touched:
+            self._look_at(full)
             kind = "folder" if os.path.isdir(full) else "file" if os.path.exists(full) else None
             self._seen.asked.setdefault(full, kind)
 
@@ -233,13 +250,20 @@ class FilesWatch:
         if _is_special(full):
             self._seen.open = self._seen.open or f"it reads from {full}, which is a pipe or a device"
             return
+        self._look_at(full)
         self._seen.reads[full] = _LATER
+
+    def _look_at(self, path: str) -> None:
+        if self.gate is not None:
+            self.gate.look(path)
 
     def _written(self, path: Any, *, keeps: bool) -> None:
         """A file is opened for writing; with `keeps` its earlier content stays, so the result depends on it."""
         full = self._data_path(path)
         if full is None or full in self._touched or os.path.isdir(full):
             return
+        if self.gate is not None:
+            self.gate.write(full)
         before = self._digest_of(full) if keeps or full in self._seen.reads else _LATER
         if keeps or full in self._seen.reads:
             self._seen.reads[full] = before
@@ -255,6 +279,7 @@ class FilesWatch:
     def _read_now(self, path: Any) -> None:
         full = self._data_path(path)
         if full is not None and full not in self._touched and not os.path.isdir(full):
+            self._look_at(full)
             self._seen.reads[full] = self._digest_of(full)
 
     def _on_tree_removal(self, args: tuple[Any, ...]) -> None:
@@ -278,6 +303,7 @@ class FilesWatch:
             return
         name = os.path.realpath(os.fsdecode(folder))
         if self._paths.is_data(name) or name == self._paths.base:
+            self._look_at(name)
             self._note_naming(os.fsdecode(folder), name)
             self._seen.listings.add(name)
 

@@ -68,6 +68,13 @@ def _run_options(command: F) -> F:
             help="How like the workers' software must be to that which made a task's result, for the result to be "
             "reused.  [default: compatible]",
         ),
+        click.option(
+            "--jobs",
+            type=click.IntRange(1),
+            default=1,
+            metavar="N",
+            help="Run up to this many cells at the same time, with the outcome of running them in order.  [default: 1]",
+        ),
         click.option("-q", "--quiet", is_flag=True, help="No progress, no table."),
         json_option,
     ]

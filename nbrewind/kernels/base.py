@@ -10,7 +10,7 @@ from typing import Any
 from nbrewind import __version__
 from nbrewind.errors import NbrewindError, RebuildError
 from nbrewind.kernels.asking import refusal
-from nbrewind.kernels.cells import cell_of
+from nbrewind.kernels.cells import cell_of, expected_cells
 from nbrewind.kernels.live_line import LiveLine
 from nbrewind.kernels.looks import LookedAtKernel
 from nbrewind.kernels.outputs import OutputTap, flush, payload_of, with_payload
@@ -40,6 +40,7 @@ class RecordingKernel(LookedAtKernel):
         self._refusal = ""
         self._report: dict[str, Any] | None = None
         self._rebuilder: Any = None
+        self._parallel: Any = None
         self._nesting = 0
         self._console = False
         self._open_session()
@@ -64,6 +65,23 @@ class RecordingKernel(LookedAtKernel):
             self._notify(f"nothing is recorded or restored in this session: {error}")
             return
         self._rebuilder = Rebuilder(self._nbrewind, self._run_unseen)
+        if self._settings.jobs > 1 and not self._settings.verify:
+            self._open_lanes()
+
+    def _open_lanes(self) -> None:
+        """Let cells run beside each other."""
+        from nbrewind.kernels.lanework import LaneWork
+        from nbrewind.kernels.parallel import Parallel
+
+        def make_work(cells: Any, here: int, packer: Any) -> LaneWork:
+            flush()
+            return LaneWork(self._nbrewind, self, self._tap, self._run_plain, cells, here, packer)
+
+        self._parallel = Parallel(self._nbrewind, make_work, self._settings.jobs)
+
+    def _run_plain(self, cell: Any) -> Any:
+        """A coroutine that runs a cell as ipykernel does."""
+        return super().do_execute(cell.source, False, store_history=True, allow_stdin=True, cell_id=cell.id)
 
     @property
     def nbrewind_session(self) -> Any:
@@ -76,6 +94,7 @@ class RecordingKernel(LookedAtKernel):
 
     def nbrewind_flush(self) -> str:
         """Make everything recorded so far durable, and tell what went wrong since the last cell, as JSON."""
+        self._end_lanes()
         if self._nbrewind is not None:
             self._nbrewind.flush()
         warnings, self._warnings = self._warnings, []
@@ -93,6 +112,7 @@ class RecordingKernel(LookedAtKernel):
 
     def do_shutdown(self, restart: bool) -> dict[str, Any]:
         """End the run before the process goes."""
+        self._end_lanes()
         session = self._nbrewind or self._failed_session
         if session is not None:
             session.close()
@@ -141,6 +161,8 @@ class RecordingKernel(LookedAtKernel):
                 self._warnings = []
             return reply
         cell = cell_of(code, "" if silent else cell_id, cell_meta)
+        if self._parallel is not None and (ahead := expected_cells(cell_meta)):
+            self._parallel.expect(ahead)
         self._console = cell_id is None and allow_stdin
         self._nesting += 1
         try:
@@ -160,7 +182,14 @@ class RecordingKernel(LookedAtKernel):
             reading = session.read(cell)
             decision = Miss((Reason("silent"),)) if silent else session.decide(cell, reading)
             if isinstance(decision, Hit):
+                if self._parallel is not None:
+                    self._parallel.passed(cell)
                 return self._restored(cell, reading, decision, arguments)
+            if self._parallel is not None and not silent:
+                session.get_ready()
+                arrived = self._parallel.turn(cell, reading)
+                if arrived is not None:
+                    return self._retired(cell, reading, decision, arrived, arguments)
             self._rebuilder.done = []
             missing = session.missing(reading)
             if missing:
@@ -169,7 +198,8 @@ class RecordingKernel(LookedAtKernel):
             await self._rebuilder.provide_results(reading.history)
             session.begin(cell, reading)
             begun = True
-        except RebuildError as error:
+        except (RebuildError, KeyboardInterrupt) as error:
+            self._end_lanes()
             return self._refused(error)
         except Exception as error:  # noqa: BLE001 - the user's cell must run whatever is wrong here
             self._give_up(error)
@@ -178,10 +208,16 @@ class RecordingKernel(LookedAtKernel):
             return reply
         return await self._executed(cell, reading, decision, silent, plain)
 
+    def _end_lanes(self) -> None:
+        if self._parallel is not None:
+            self._parallel.cancel()
+
     def _give_up(self, error: Exception) -> None:
         """Go on as a plain kernel, with every variable that can be brought in; say so once."""
         session, self._nbrewind = self._nbrewind, None
         self._failed_session = session
+        self._end_lanes()
+        self._parallel = None
         self.log.error("nbrewind failed", exc_info=error)
         with contextlib.suppress(Exception):
             session.variables.materialise(session.variables.names())
@@ -192,12 +228,12 @@ class RecordingKernel(LookedAtKernel):
         self._report = {"warnings": self._warnings}
         self._warnings = []
 
-    def _refused(self, error: RebuildError) -> dict[str, Any]:
-        """The cell cannot run, because something that it needs could not be made again."""
+    def _refused(self, error: BaseException) -> dict[str, Any]:
+        """The cell does not run: something that it needs could not be made again, or the user would not wait."""
         content = {
             "ename": type(error).__name__,
             "evalue": str(error),
-            "traceback": [f"RebuildError: {error}"],
+            "traceback": [f"{type(error).__name__}: {error}"],
         }
         self.send_response(self.iopub_socket, "error", content)
         count = self.shell.execution_count
@@ -219,11 +255,29 @@ class RecordingKernel(LookedAtKernel):
     def _restored(self, cell: Any, code: Any, hit: Hit, arguments: dict[str, Any]) -> dict[str, Any]:
         """Show what was recorded, and reply as if the cell had run."""
         report, outputs = self._nbrewind.restore(cell, code, hit.trace)
+        line = restored_line(report.saved, report.tasks)
+        return self._played(cell, report, outputs, arguments, line)
+
+    def _retired(
+        self, cell: Any, code: Any, miss: Miss, arrived: Any, arguments: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Show what a lane brought, and reply as if the cell had run here."""
+        from nbrewind.kernels.retiring import retire
+
+        report = retire(self._nbrewind, cell, code, arrived.finished, arrived.values, miss.because)
+        line = executed_line(miss.because, report.tasks, report.causes) if self.kind == "repeat" else None
+        return self._played(cell, report, arrived.finished.outputs, arguments, line)
+
+    def _played(
+        self, cell: Any, report: Any, outputs: list[dict[str, Any]], arguments: dict[str, Any], line: Any
+    ) -> dict[str, Any]:
+        """Show outputs of a cell that did not run here, and reply as if it had."""
         shell = self.shell
         count = shell.execution_count
         self.bring_for(arguments["user_expressions"])
         self._tap.play(self, outputs, count)
-        self._say(restored_line(report.saved, report.tasks), "restored")
+        if line is not None:
+            self._say(line, report.action)
         if arguments["store_history"]:
             shell.history_manager.store_inputs(count, shell.transform_cell(cell.source), cell.source)
             shell.execution_count += 1
@@ -240,7 +294,7 @@ class RecordingKernel(LookedAtKernel):
     ) -> dict[str, Any]:
         """Run the cell and record it."""
         session = self._nbrewind
-        self._tap.start(self._parent_id())
+        self._tap.start(self.parent_id())
         ok, payload = False, []
         try:
             reply: dict[str, Any] = await super().do_execute(cell.source, silent, **arguments)
@@ -254,6 +308,8 @@ class RecordingKernel(LookedAtKernel):
                 self._give_up(error)
                 report = None
             self._live.end()
+            if self._parallel is not None:
+                self._parallel.ran(session.steps[-1].run if report else None, ok=ok)
         if report is None:
             return reply
         new = all(reason.kind == "new" for reason in miss.because)
@@ -274,7 +330,8 @@ class RecordingKernel(LookedAtKernel):
             "warnings": warnings,
         }
 
-    def _parent_id(self) -> str:
+    def parent_id(self) -> str:
+        """The request that is served now."""
         parent = self.get_parent("shell") or {}
         return str(parent.get("header", {}).get("msg_id", ""))
 

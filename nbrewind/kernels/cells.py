@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from attrs import frozen
@@ -50,3 +51,21 @@ def cell_of(code: str, cell_id: str | None, metadata: Any) -> Cell:
     own = metadata.get("nbrewind") if isinstance(metadata.get("nbrewind"), dict) else {}
     tags = metadata.get("tags") if isinstance(metadata.get("tags"), list) else []
     return Cell(code, cell_id or "", own.get("index"), frozenset(tag for tag in tags if isinstance(tag, str)))
+
+
+def expected_cells(metadata: Any) -> list[Cell]:
+    """The cells that will be asked for, where a request announces them; its own is the first."""
+    own = metadata.get("nbrewind") if isinstance(metadata, dict) else None
+    ahead = own.get("ahead") if isinstance(own, dict) else None
+    if not isinstance(ahead, list):
+        return []
+    return [
+        Cell(one["source"], one["id"], one["index"], frozenset(one["tags"])) for one in ahead if isinstance(one, dict)
+    ]
+
+
+def announced(cells: Iterable[Cell]) -> list[dict[str, Any]]:
+    """Cells in the form in which a request announces them."""
+    return [
+        {"source": one.source, "id": one.id, "index": one.index, "tags": sorted(one.tags)} for one in cells
+    ]

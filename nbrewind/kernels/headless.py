@@ -28,6 +28,7 @@ from nbrewind.errors import (
     WorkersUnfit,
 )
 from nbrewind.kernels.asking import FLUSH, REFUSAL, answer_in, check_refusal
+from nbrewind.kernels.cells import Cell, announced
 from nbrewind.kernels.checks import summed_up
 from nbrewind.kernels.live_line import PROGRESS
 from nbrewind.kernels.notebooks import apply_parameters, check_cells, code_cells, read_notebook
@@ -91,8 +92,11 @@ class Outcome:
 class _Client(NotebookClient):
     """Gives the kernel each cell's identity, and collects what the kernel says of it."""
 
-    def __init__(self, notebook: Any, outcome: Outcome, progress: Progress, **options: Any) -> None:
+    def __init__(
+        self, notebook: Any, outcome: Outcome, progress: Progress, jobs: int, **options: Any
+    ) -> None:
         super().__init__(notebook, **options)
+        self._jobs, self._announced = jobs, False
         self._outcome = outcome
         self._progress = progress
         self._places = {id(cell): index for index, cell in enumerate(code_cells(notebook))}
@@ -109,7 +113,11 @@ class _Client(NotebookClient):
             self._add({"index": index, "id": cell.id, "action": "skipped", "because": [], "seconds": 0.0})
             return await super().async_execute_cell(cell, cell_index, *args, **more)
         self._progress.cell(index, cell.source)
-        self.kc.session.metadata = {"cellId": cell.id, "tags": tags, "nbrewind": {"index": index}}
+        self.kc.session.metadata = {
+            "cellId": cell.id,
+            "tags": tags,
+            "nbrewind": {"index": index, **self._announcement()},
+        }
         self._reply = {}
         started = time.perf_counter()
         try:
@@ -119,6 +127,18 @@ class _Client(NotebookClient):
             raise
         finally:
             self._collect(cell, index, time.perf_counter() - started)
+
+    def _announcement(self) -> dict[str, Any]:
+        """With the first cell the kernel is told of all, if it may run some of them beside each other."""
+        if self._jobs == 1 or self._announced:
+            return {}
+        self._announced = True
+        cells = [
+            Cell(cell.source, cell.id, index, frozenset(cell.metadata.get("tags", [])))
+            for index, cell in enumerate(code_cells(self.nb))
+            if cell.source.strip() and self.skip_cells_with_tag not in cell.metadata.get("tags", [])
+        ]
+        return {"ahead": announced(cells)}
 
     async def async_start_new_kernel_client(self) -> Any:
         """Called by nbclient once the kernel's process is there."""
@@ -278,7 +298,7 @@ def run(
         progress.note(line)
     started = time.perf_counter()
     with private_manager(settings) as manager:
-        client = _Client(notebook, outcome, progress, km=manager, timeout=None)
+        client = _Client(notebook, outcome, progress, settings.jobs, km=manager, timeout=None)
         client.on_cell_executed = client.set_reply
         _execute(client, settings, outcome)
     outcome.seconds = time.perf_counter() - started

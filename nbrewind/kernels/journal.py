@@ -123,6 +123,10 @@ class CellJournal:
         if task_run.status == "failed":
             self._add(failed=1)
 
+    def refuse_tasks(self, refuse: Callable[[], object]) -> None:
+        """Call this instead of taking down what happens to tasks: this process may not have any."""
+        self.task_reused = self.task_finished = self.task_submitted = lambda _what: refuse()  # type: ignore[method-assign,assignment,misc]
+
     def effect(self, what: str) -> None:
         """The cell acts outside the notebook."""
         self._effects.add(what)

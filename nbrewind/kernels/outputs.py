@@ -95,6 +95,23 @@ class OutputTap:
         finally:
             self._own.discard(get_ident())
 
+    def add(self, message: dict[str, Any]) -> None:
+        """Record something that did not come by a message."""
+        if not self._muted and get_ident() not in self._own:
+            self._record(message)
+
+    def go_silent(self, refuse: Callable[[], object]) -> None:
+        """Send nothing from here on, but record: this process is a fork of the kernel's. Controls are refused."""
+
+        def unsent(_stream: Any, msg_or_type: Any, *_args: Any, **_more: Any) -> None:
+            kind = msg_or_type.get("msg_type") if isinstance(msg_or_type, dict) else msg_or_type
+            if kind in widgets.KINDS:
+                refuse()
+
+        self._send = unsent
+        if self._publisher is not None:
+            self._publisher.schedule = lambda _action: None
+
     def mute(self, muted: bool) -> None:
         """Hold outputs back, for a cell that runs only to rebuild state."""
         flush()

@@ -8,7 +8,7 @@ import re
 import secrets
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
@@ -151,9 +151,13 @@ class Recording:
 
     def keep_ambient(self, change: AmbientChange) -> tuple[AmbientWrite, ...]:
         """Keep the ambient state that a cell left."""
+        return self.keep_ambient_states(change.writes)
+
+    def keep_ambient_states(self, states: Mapping[str, tuple[Digest, bytes]]) -> tuple[AmbientWrite, ...]:
+        """Keep ambient states, given with their digests by provider."""
         return tuple(
             AmbientWrite(name, digest, "" if state.startswith(UNSAVED) else self.put(state))
-            for name, (digest, state) in change.writes.items()
+            for name, (digest, state) in states.items()
         )
 
     def add(self, cell_run: CellRun) -> None:

@@ -135,7 +135,7 @@ class Session:
         self.journal = CellJournal(shell.user_ns, self.observer.files, notify, progress, fresh=settings.fresh)
         self.steps: list[Step] = []
         self.history = History(shell)
-        self._now = Now(self.observer, self.history.digest)
+        self.now = Now(self.observer, self.history.digest)
         self._before: Versions = Versions({}, {})
         self._ambient_before: Mapping[str, Digest] = {}
         self._started = 0.0
@@ -152,7 +152,7 @@ class Session:
 
             run = self.recording.run.id
             self._verifier = Verifier(self.recording.record, loader, run, settings.verify, settings.tolerance)
-        self._decider = Decider(self.recording, self._now, self._previews, self._verifier)
+        self._decider = Decider(self.recording, self.now, self._previews, self._verifier)
         self.rebuilding = False
         hdf5 = "nbrewind.state.hdf5"
         self._warming = Thread(target=import_module, args=(hdf5,), name="nbrewind-hdf5", daemon=True)
@@ -196,17 +196,11 @@ class Session:
     def restore(self, cell: Cell, code: CellCode, trace: CellRun) -> tuple[Report, list[dict[str, Any]]]:
         """Take over what a recorded run left; returns its output messages."""
         started = time.perf_counter()
-        self.shell.compile.cache(
-            self.shell.transform_cell(cell.source), self.shell.execution_count, cell.source
-        )  # for tracebacks and warnings of functions that it defined
         before, ambient_before = self.variables.versions(), self.observer.ambient.digests
-        self.variables.assume(trace.covariables, trace.deleted)
-        for state in trace.ambient:
-            self.observer.ambient.assume(state.name, state.digest, self.recording.record.blob(state.blob))
+        self.take_over(cell, trace)
         self._restore_files(trace)
-        self._note_previews(trace)
         outputs = json.loads(self.recording.record.blob(trace.outputs)) if trace.outputs else []
-        if _shows_result(outputs):
+        if shows_result(outputs):
             self.history.add(trace.key, len(self.steps), self.shell.execution_count, live=False)
         seconds = time.perf_counter() - started
         run = evolve(
@@ -226,10 +220,24 @@ class Session:
         self.steps.append(Step(cell, code, run, before, ambient_before))
         return Report("restored", seconds=seconds, saved=trace.seconds, tasks=trace.tasks), outputs
 
+    def take_over(self, cell: Cell, trace: CellRun) -> None:
+        """Take on the state that a recorded run left, but for its files."""
+        self.known_code(cell)
+        self.variables.assume(trace.covariables, trace.deleted)
+        for state in trace.ambient:
+            self.observer.ambient.assume(state.name, state.digest, self.recording.record.blob(state.blob))
+        self.note_previews(trace)
+
+    def known_code(self, cell: Cell) -> None:
+        """Let tracebacks and warnings show the code of functions of a cell that does not run here."""
+        self.shell.compile.cache(
+            self.shell.transform_cell(cell.source), self.shell.execution_count, cell.source
+        )
+
     def _restore_files(self, trace: CellRun) -> None:
         for written in trace.files:
             real = Path(self.observer.paths.real(written.path))
-            if self._now.digest("file", written.path) == written.digest:
+            if self.now.digest("file", written.path) == written.digest:
                 continue
             if written.digest is None:
                 real.unlink(missing_ok=True)
@@ -237,7 +245,8 @@ class Session:
                 real.parent.mkdir(parents=True, exist_ok=True)
                 self.recording.record.blob_to_file(written.digest, real, written.mode)
 
-    def _note_previews(self, run: CellRun) -> None:
+    def note_previews(self, run: CellRun) -> None:
+        """Remember in a few words what a cell left."""
         for covariable in run.covariables:
             for name, digest in covariable.digests.items():
                 self._previews[digest] = run.previews.get(f"={name}", "")
@@ -257,9 +266,13 @@ class Session:
         ]
         return steps if steps and (hpc.drives() or self._decider.drove(cell, miss)) else []
 
+    def get_ready(self) -> None:
+        """Wait for what must not go on while this process forks: h5py prepares for forks when it is imported."""
+        self._warming.join()
+
     def begin(self, cell: Cell, code: CellCode) -> None:
         """The cell is about to run."""
-        self._warming.join()  # h5py prepares for forks when it is imported, which must not be while a cell forks
+        self.get_ready()
         self.journal.enter(cell.id, cell.source)
         self._before, self._ambient_before = self.variables.versions(), self.observer.ambient.digests
         own_file = self.shell.compile.get_code_name(
@@ -306,28 +319,23 @@ class Session:
         outputs: list[dict[str, Any]],
     ) -> Report:
         """The cell has run: record what it read and left."""
-        seconds = time.time() - self._started
         REDACTOR.take()
         outputs = REDACTOR.message(outputs)
         shown = json.dumps(outputs).encode()
-        observation = self.observer.end(shown)
-        hpc.cell_finished()
-        run = self._describe(cell, code, observation, seconds, because, ok=ok)
-        self.variables.adopt(run.covariables, run.deleted)
-        self._note_previews(run)
+        run, observation = self.left(cell, code, because, shown, ok=ok)
         if ok:
-            self.recording.save_values(run.covariables, cell.id or f"cell {len(self.steps)}", seconds)
+            self.recording.save_values(run.covariables, cell.id or f"cell {len(self.steps)}", run.seconds)
             run = evolve(
                 run,
-                files=self._kept_files(observation),
+                files=self.kept_files(observation.files, observation.named),
                 ambient=self.recording.keep_ambient(observation.ambient),
             )
         self._failed = self._failed or not ok
-        if _shows_result(outputs):
+        if shows_result(outputs):
             self.history.add(run.key, len(self.steps), self.shell.execution_count - 1, live=True)
         blob = self.recording.put(shown) if outputs else ""
-        redacted = (*REDACTOR.take(), *_kept_secret(run))
-        run = evolve(run, outputs=blob, open=run.open or _unrepeatable(outputs, blob), redacted=redacted)
+        redacted = (*REDACTOR.take(), *kept_secret(run))
+        run = evolve(run, outputs=blob, open=run.open or unrepeatable(outputs, blob), redacted=redacted)
         check = None
         with self.recording.guarded("a cell could not be verified"):
             check = self._verified(run, outputs)
@@ -338,7 +346,19 @@ class Session:
         remakes = self._jump is None or self._jump.leading
         self.steps.append(Step(cell, code, run, self._before, self._ambient_before, remakes))
         self.observer.rest()
-        return Report(run.action, because, seconds, tasks=run.tasks, causes=run.task_causes, check=check)
+        return Report(run.action, because, run.seconds, tasks=run.tasks, causes=run.task_causes, check=check)
+
+    def left(
+        self, cell: Cell, code: CellCode, because: tuple[Reason, ...], shown: bytes, *, ok: bool
+    ) -> tuple[CellRun, Observation]:
+        """The cell has run, and has `shown` this: find out what it read and left. Nothing is stored."""
+        seconds = time.time() - self._started
+        observation = self.observer.end(shown)
+        hpc.cell_finished()
+        run = self._describe(cell, code, observation, seconds, because, ok=ok)
+        self.variables.adopt(run.covariables, run.deleted)
+        self.note_previews(run)
+        return run, observation
 
     def _verified(self, run: CellRun, outputs: list[dict[str, Any]]) -> Check | None:
         """Compare a cell that ran to be verified, and go on from what the record says: the next cell is on its own."""
@@ -361,10 +381,9 @@ class Session:
             return run
         return self._jump.whole(run, self.variables.versions(), self.observer.ambient, self.recording.put)
 
-    def _kept_files(self, observation: Observation) -> tuple[Any, ...]:
-        return self.recording.keep_files(
-            (path, observation.named[path], digest) for path, digest in observation.files.items()
-        )
+    def kept_files(self, files: Mapping[str, Digest | None], named: Mapping[str, str]) -> tuple[Any, ...]:
+        """Keep copies of files that a cell wrote, given by real path; `named` has the names that it used."""
+        return self.recording.keep_files((path, named[path], digest) for path, digest in files.items())
 
     def _describe(
         self,
@@ -467,19 +486,20 @@ def derived(covariable: Covariable, key: Digest) -> Covariable:
     )
 
 
-def _kept_secret(run: CellRun) -> tuple[str, ...]:
+def kept_secret(run: CellRun) -> tuple[str, ...]:
     """What else there is to say of secrets: those of which a keyed digest is kept, and those that stay in the code."""
     named = [one.name for one in run.evidence if one.kind == "env" and one.digest and is_secret(one.name)]
     kept = [f"the value of {name}, of which a keyed digest is kept" for name in named]
     return (*kept, *(f"{label} stays in the code of the cell" for label in found_in(run.source)))
 
 
-def _unrepeatable(outputs: list[dict[str, Any]], blob: Digest) -> str:
+def unrepeatable(outputs: list[dict[str, Any]], blob: Digest) -> str:
     """Why outputs cannot be shown again; empty if they can."""
     if outputs and not blob:
         return "its output is not saved"
     return widgets.CONTROLS if widgets.controls(outputs) else ""
 
 
-def _shows_result(outputs: Iterable[Mapping[str, Any]]) -> bool:
+def shows_result(outputs: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether the cell has a result, which IPython keeps in its history."""
     return any(message["type"] == "execute_result" for message in outputs)

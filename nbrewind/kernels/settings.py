@@ -48,6 +48,8 @@ class Settings:
         Share of the cells whose recorded effects hold that run all the same, to be compared with the record (0: none).
     tolerance
         Relative difference of floating-point numbers up to which they count as close.
+    jobs
+        How many cells may run at the same time.
     """
 
     kind: Kind
@@ -62,6 +64,7 @@ class Settings:
     environments: Environments = "compatible"
     verify: float = 0.0
     tolerance: float = 1e-9
+    jobs: int = 1
 
     def environment(self) -> dict[str, str]:
         """Variables that hand these settings to a kernel process."""
@@ -77,6 +80,7 @@ class Settings:
             "ENVIRONMENTS": self.environments,
             "VERIFY": str(self.verify) if self.verify else "",
             "TOLERANCE": str(self.tolerance),
+            "JOBS": str(self.jobs) if self.jobs > 1 else "",
         }
         return {_PREFIX + key: value for key, value in values.items() if value}
 
@@ -117,4 +121,5 @@ def settings_from(kind: Kind, environment: Mapping[str, str] = os.environ) -> Se
         ),
         verify=float(value("VERIFY") or 0),
         tolerance=float(value("TOLERANCE") or 1e-9),
+        jobs=int(value("JOBS") or 1),
     )
