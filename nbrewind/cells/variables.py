@@ -90,6 +90,11 @@ class Change:
     deleted: tuple[str, ...]
     touched_before: tuple[Covariable, ...]
 
+    @property
+    def carried(self) -> tuple[str, ...]:
+        """Variables among these that shared objects with no other."""
+        return tuple(sorted(made.names[0] for made in self.touched_before if len(made.names) == 1))
+
 
 @frozen
 class Versions:

@@ -102,7 +102,7 @@ class Ahead:
         return access
 
     def _first_look(self, number: int) -> Access:
-        cell, code = self.cells[number]
+        _, code = self.cells[number]
         session = self._session
         run = next(iter(session.recording.record.traces(code.digest)), None)
         if run is not None:

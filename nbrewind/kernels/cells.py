@@ -60,7 +60,9 @@ def expected_cells(metadata: Any) -> list[Cell]:
     if not isinstance(ahead, list):
         return []
     return [
-        Cell(one["source"], one["id"], one["index"], frozenset(one["tags"])) for one in ahead if isinstance(one, dict)
+        Cell(one["source"], one["id"], one["index"], frozenset(one["tags"]))
+        for one in ahead
+        if isinstance(one, dict)
     ]
 
 

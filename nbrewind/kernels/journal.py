@@ -125,7 +125,8 @@ class CellJournal:
 
     def refuse_tasks(self, refuse: Callable[[], object]) -> None:
         """Call this instead of taking down what happens to tasks: this process may not have any."""
-        self.task_reused = self.task_finished = self.task_submitted = lambda _what: refuse()  # type: ignore[method-assign,assignment,misc]
+        for name in ("task_reused", "task_finished", "task_submitted"):
+            setattr(self, name, lambda _what: refuse())
 
     def effect(self, what: str) -> None:
         """The cell acts outside the notebook."""

@@ -68,6 +68,7 @@ class LaneWork:
         self._count = session.shell.execution_count
         self._gate: Gate
         self._loop = asyncio.get_running_loop()
+        self._ambient = session.observer.ambient.everything()
 
     def begin(self, gate: Gate) -> None:
         """The lane begins: nothing here may reach the front end, the event loop, or files unasked."""
@@ -75,6 +76,7 @@ class LaneWork:
         session = self._session
         session.pid = os.getpid()
         session.observer.files.gate = gate
+        session.observer.ambient.put_back(self._ambient)
         self._name_code_as_the_spine()
         self._kernel._input_request = lambda *_args, **_more: gate.refuse("it asks for input")
         _close_loop(self._loop, gate)
@@ -85,7 +87,9 @@ class LaneWork:
     def _name_code_as_the_spine(self) -> None:
         import ipykernel.compiler
 
-        folder = os.path.join(os.path.dirname(ipykernel.compiler.get_tmp_directory()), f"ipykernel_{os.getppid()}")
+        folder = os.path.join(
+            os.path.dirname(ipykernel.compiler.get_tmp_directory()), f"ipykernel_{os.getppid()}"
+        )
         ipykernel.compiler.get_tmp_directory = lambda: folder
 
     def restored(self, number: int) -> bool:
@@ -244,5 +248,3 @@ class _Streams:
         for name in self._parts:
             with self._lock:
                 self._flush(name)
-
-

@@ -1,13 +1,12 @@
-"""Runs cells of further down beside the one whose turn it is, and hands each over at its own turn, if it still holds."""
+"""Runs cells of further down beside the one whose turn it is, and hands each over at its turn, if it still holds."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from statistics import median
 from typing import Any
 
-from attrs import define, evolve, field, frozen
+from attrs import evolve, frozen
 
 from nbrewind.cells.code import CellCode
 from nbrewind.errors import NbrewindError

@@ -416,6 +416,7 @@ class Session:
             covariables=written,
             deleted=observation.change.deleted,
             execution_count=self.shell.execution_count - 1,
+            carried=observation.change.carried,
             tasks=count,
             open=observation.open or ", ".join(sorted({ASKS, LISTS} & self.journal.effects)),
             volatile="volatile" in cell.tags,

@@ -91,7 +91,7 @@ def compare(trace: CellRun, present: Present) -> tuple[Reason, ...]:
         return (Reason("tasks-failed", f"{trace.tasks.failed} tasks", run=trace.run),)
     if trace.volatile:
         return (Reason("volatile", run=trace.run),)
-    return (*_differences(trace, present), *_aliased(trace, present))
+    return (*_differences(trace, present), *_aliased(trace, present), *_joined(trace, present))
 
 
 def _differences(trace: CellRun, present: Present) -> Iterable[Reason]:
@@ -144,6 +144,15 @@ def _aliased(trace: CellRun, present: Present) -> Iterable[Reason]:
             yield Reason(
                 "covariable", f"{other} {name}", before="separate", after="share objects", run=trace.run
             )
+
+
+def _joined(trace: CellRun, present: Present) -> Iterable[Reason]:
+    """What it changed in place and no other variable shared then, no other may share now: that would not change."""
+    for name in trace.carried:
+        held = present.covariable(name)
+        if held is not None and len(held.names) > 1:
+            names = " ".join([name, *(other for other in held.names if other != name)])
+            yield Reason("covariable", names, before="separate", after="share objects", run=trace.run)
 
 
 def short(digest: Digest | None) -> str:

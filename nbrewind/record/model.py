@@ -160,7 +160,8 @@ class CellRun:
     A restored run has `origin`, the ``run/seq`` whose effects it took over. `previews` are values in a few words: under
     ``name`` of a variable that it read, under ``=name`` of one that it left; `types` are the types of the latter.
     `task_causes` say why its tasks were submitted. `launches` are the commands by which it started workers. `redacted`
-    says which secrets were left out, and where.
+    says which secrets were left out, and where. `carried` are variables that shared objects with no other when it
+    changed them in place, or bound new names to parts of them.
     """
 
     run: str
@@ -191,6 +192,7 @@ class CellRun:
     task_causes: tuple[TaskCause, ...] = ()
     launches: tuple[str, ...] = ()
     redacted: tuple[str, ...] = ()
+    carried: tuple[str, ...] = ()
 
 
 @frozen

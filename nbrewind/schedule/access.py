@@ -107,9 +107,7 @@ def recorded_access(run: CellRun) -> Access:
     writes |= {("variable", name) for name in run.deleted}
     writes |= {("ambient", state.name) for state in run.ambient}
     writes |= set(_files_written(written.path for written in run.files))
-    return Access(
-        "recorded", frozenset(reads), frozenset(writes), "", "", run.seconds, saves=bool(run.files)
-    )
+    return Access("recorded", frozenset(reads), frozenset(writes), "", "", run.seconds, saves=bool(run.files))
 
 
 def _files_written(paths: Iterable[str]) -> Iterable[Place]:
@@ -165,6 +163,7 @@ def aside(code: CellCode) -> str:
 
 def _only_times(code: CellCode) -> bool:
     """Whether IPython is only asked how long something takes."""
-    magics = {target.word for target in code.targets if target.path[-1] in ("run_line_magic", "run_cell_magic")}
+    magics = {
+        target.word for target in code.targets if target.path[-1] in ("run_line_magic", "run_cell_magic")
+    }
     return bool(magics) and magics <= {"time", "timeit"}
-

@@ -1,8 +1,9 @@
 """What keeps a lane from acting outside: it stands before each effect, and lets it happen, wait, or not happen.
 
 Files are read freely; that they were left alone meanwhile is compared later. Before a lane writes its first file it
-waits until its cell's turn has come, and then keeps what the file held, so that it can be put back. Whatever else reaches
-beyond the process (other processes, the network, prompts) ends the lane before it happens: the cell then runs on the spine.
+waits until its cell's turn has come, and then keeps what the file held, so that it can be put back. Whatever else
+reaches beyond the process (other processes, the network, prompts) ends the lane before it happens: the cell then runs
+on the spine.
 """
 
 from __future__ import annotations

@@ -15,7 +15,9 @@ _PURE = frozenset(
     """.split()
 )
 """Methods that are called for what they show or return, also where nothing is done with it."""
-_SHUFFLERS = frozenset({"shuffle", "heappush", "heappop", "heapify", "insort", "setattr", "delattr", "setitem"})
+_SHUFFLERS = frozenset(
+    {"shuffle", "heappush", "heappop", "heapify", "insort", "setattr", "delattr", "setitem"}
+)
 """Functions that change their first argument."""
 
 
@@ -54,11 +56,10 @@ def _changed(node: ast.AST) -> Iterator[str]:
             yield from _stored(target)
     elif isinstance(node, ast.AugAssign):
         yield from _root(node.target)
-    elif isinstance(node, ast.AnnAssign):
+    elif isinstance(node, (ast.AnnAssign, ast.For, ast.comprehension)):
         yield from _stored(node.target)
-    elif isinstance(node, (ast.For, ast.comprehension, ast.withitem)):
-        target = node.optional_vars if isinstance(node, ast.withitem) else node.target
-        yield from () if target is None else _stored(target)
+    elif isinstance(node, ast.withitem) and node.optional_vars is not None:
+        yield from _stored(node.optional_vars)
     elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
         yield from _called(node.value)
     elif isinstance(node, ast.Global):

@@ -157,7 +157,9 @@ class Parcel:
     def __init__(self, file: int) -> None:
         try:
             size = os.fstat(file).st_size
-            self._memory = memoryview(mmap.mmap(file, size, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_WRITE))
+            self._memory = memoryview(
+                mmap.mmap(file, size, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_WRITE)
+            )
         finally:
             os.close(file)
         length = int.from_bytes(self._memory[:8], "little")
@@ -222,4 +224,3 @@ def file_state(path: str) -> FileState:
 def disturbed(looked: Mapping[str, FileState]) -> str:
     """A path that is not as it was looked at; empty if all are."""
     return next((path for path, state in looked.items() if file_state(path) != state), "")
-

@@ -80,6 +80,16 @@ class Ambient:
             if name in states and provider.ready() and _captured(provider) != states[name]:
                 self._put(name, states[name])
 
+    def everything(self) -> dict[str, bytes]:
+        """All states as they are, for `put_back` in a fork of this process."""
+        return self._look()
+
+    def put_back(self, states: Mapping[str, bytes]) -> None:
+        """Undo what forking changed: Python seeds its generator anew in the child."""
+        for name, state in states.items():
+            if _captured(self._providers[name]) != state:
+                self._put(name, state)
+
     def _put(self, name: str, state: bytes) -> None:
         """Put a state in place; one that does not fit here, such as a locale that is not installed, is unknown."""
         try:

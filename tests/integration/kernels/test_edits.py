@@ -56,6 +56,11 @@ def test_a_semicolon_hides_a_value(lab):
     check(audited(lab, **CHAIN), ["d"], d="z = 'apart'\nz;")
 
 
+def test_an_alias_that_is_new_sees_a_change_in_place(lab):
+    audited(lab, a="a = [1]", b="other = 0", c="a.append(2)", d="print(other)")
+    check(lab, ["b", "c", "d"], b="other = a")
+
+
 def test_change_in_place_through_an_alias(lab):
     audited(lab, a="a = [1]", b="b = a", c="b.append(2)", d="print(a)")
     check(lab, ["c", "d"], c="b.append(3)")
