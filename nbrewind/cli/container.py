@@ -90,6 +90,7 @@ def _bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
 @click.option(
     "--url", default="", metavar="URL", help="Where the container will be found; the notebook then says so."
 )
+@click.option("--prov", is_flag=True, help="Put the last run's provenance in as PROV-JSON too.")
 @click.option("--bagit", "bag", is_flag=True, help="Make it a BagIt bag.")
 @click.option("--sign", "key", type=PATH, default=None, metavar="KEY", help="Sign it with this SSH key.")
 @click.option("--dry-run", is_flag=True, help="Only say how large it would be.")

@@ -104,6 +104,18 @@ def carry(
     return Carried(tuple(items), tuple(references))
 
 
+ENVIRONMENT = ("environment.yml", "requirements.txt", "pylock.toml", "LICENSE", "LICENSE.txt", "README.md")
+"""Files beside a notebook that say what it needs and is, and go along although no cell reads them."""
+
+
+def beside(base: Path) -> list[Item]:
+    """Those of them that are there."""
+    found = [base / name for name in ENVIRONMENT]
+    return [
+        _item(place.name, place, "about") for place in found if place.is_file() and not place.is_symlink()
+    ]
+
+
 def _item(path: str, place: Path, role: Role) -> Item:
     found = place.stat()
     return Item(path, role, place, found.st_size, bool(found.st_mode & stat.S_IXUSR))

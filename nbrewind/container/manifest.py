@@ -1,7 +1,7 @@
 """The manifest of a container: every member with its size and digest, and what the container is of.
 
-It is the one file that a signature covers, and all that `inspect` reads. Format 1; the JSON Schema beside this module,
-``manifest.schema.json``, is what other programs may rely on.
+It is the one file that a signature covers, and all that `inspect` reads. Format 1; the JSON Schema
+``schemas/manifest.schema.json`` is what other programs may rely on.
 """
 
 from __future__ import annotations

@@ -135,7 +135,7 @@ def contents_digest(members: Iterable[Member], notebook: str) -> str:
 
 
 def link(plain: dict[str, Any], name: str, run: str, contents: str, url: str) -> None:
-    """Write into a notebook's metadata what finds and verifies its container; see ``notebook.schema.json``."""
+    """Write into a notebook's metadata what finds and verifies its container; see ``schemas/notebook.schema.json``."""
     metadata = plain.setdefault("metadata", {})
     about = metadata.get("nbrewind")
     metadata["nbrewind"] = (about if isinstance(about, dict) else {}) | {

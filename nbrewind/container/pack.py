@@ -12,7 +12,9 @@ from attrs import field, frozen
 from blake3 import blake3
 
 import nbrewind
-from nbrewind.container import inputs, notebook
+from nbrewind.container import inputs, notebook, software
+from nbrewind.container.crate import CRATE, crate
+from nbrewind.container.deeds import deeds_of
 from nbrewind.container.inputs import Data
 from nbrewind.container.manifest import (
     Base,
@@ -24,6 +26,7 @@ from nbrewind.container.manifest import (
     digest_of,
     record_of,
 )
+from nbrewind.container.prov import PROV, provenance
 from nbrewind.container.storing import Item, Target, finish, store
 from nbrewind.errors import UsageError
 from nbrewind.record.model import CellRun, Run
@@ -49,6 +52,8 @@ class Choice:
         Where the container is going to be found; written into the notebook.
     bag
         Make it a bag (RFC 8493) around the container.
+    prov
+        Put the last run's provenance in as PROV-JSON.
     """
 
     state: States = "needed"
@@ -57,6 +62,7 @@ class Choice:
     since: str = ""
     url: str = ""
     bag: bool = False
+    prov: bool = False
 
 
 @frozen
@@ -152,6 +158,7 @@ class _Packing:
         notebook.with_outputs(self._record, plain, found)
         items, references, seen = self._chosen(self._runs, self._last)
         notebook.link(plain, self._path.name, self._last.id, digest_of(b""), self._choice.url)  # for its size
+        items += self._descriptions(plain, items)
         base = None
         if self._choice.since:
             base, items = self._apart(items)
@@ -175,6 +182,22 @@ class _Packing:
         carried = inputs.carry(wanted, self._path.parent, choice.data)
         seen = {one.path[2:]: one.digest for one in wanted if one.path.startswith("./")}
         return [*self._of_record(portion), *carried.items], carried.references, seen
+
+    def _descriptions(self, plain: dict[str, Any], items: list[Item]) -> list[Item]:
+        """What others read: the crate, what the notebook needs to run, provenance."""
+        taken = {seen.path for seen in inputs.inputs_of(self._record, [self._last.id])}
+        deeds = deeds_of(self._record, self._last, taken)
+        own = inputs.beside(self._path.parent)
+        there = {item.path for item in [*items, *own]}
+        made = [item for item in own if item.path not in {each.path for each in items}]
+        made += [
+            Item.of_bytes(name, "about", content)
+            for name, content in software.files(deeds).items()
+            if name not in there
+        ]
+        if self._choice.prov:
+            made.append(Item.of_bytes(PROV, "about", provenance(deeds)))
+        return [*made, Item.of_bytes(CRATE, "about", crate(deeds, plain, [*items, *made]))]
 
     def _of_record(self, portion: Portion) -> Iterator[Item]:
         yield Item.of_bytes(f"{self._folder}/record.json", "record", portion.about)
