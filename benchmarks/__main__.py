@@ -1,4 +1,4 @@
-"""Run the measurements: ``python -m benchmarks [kernels|cells|state|tasks|climate]… [--json FILE]``."""
+"""Run the measurements: ``python -m benchmarks [kernels|cells|state|tasks|climate|container]… [--json FILE]``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import cells, climate, kernels, state, tasks
+from benchmarks import cells, climate, container, kernels, state, tasks
 from benchmarks.measure import Figure, console, show
 
 SUITES = {
@@ -15,6 +15,7 @@ SUITES = {
     "state": state.measure,
     "tasks": tasks.measure,
     "climate": climate.measure,
+    "container": container.measure,
 }
 
 

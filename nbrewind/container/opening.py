@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import filecmp
+import itertools
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -17,7 +19,6 @@ from nbrewind.container.storing import FolderTarget
 from nbrewind.errors import ContainerError, UsageError
 from nbrewind.record.disk import FOLDER_MODE, temporary_beside, writing
 from nbrewind.record.foreign import Foreign, add_foreign
-from nbrewind.state.checkpoint import settle
 
 LARGEST_SIGNATURE = 64 << 10
 _NOT_LISTED = {MANIFEST, SIGNATURE}
@@ -161,6 +162,8 @@ def _check_room(folder: Path, size: int, where: str) -> None:
 
 
 def _unpack(source: Source, listing: Listing, folder: Path, told: Told) -> None:
+    from nbrewind.state.checkpoint import settle
+
     target = FolderTarget(folder)
     for member in listing.manifest.members:
         target.begin(member.path, member.size, executable=member.executable)
@@ -203,32 +206,46 @@ def _add_to(source: Source, listing: Listing, folder: Path, told: Told) -> Opene
     _check_base(manifest, folder, source.where)
     with _beside(folder, source) as temporary:
         _unpack(source, listing, temporary, told)
+        foreign = add_foreign(folder / manifest.record, _logs(manifest), manifest.digest, renew=True)
         for member in manifest.members:
-            if member.path == f"{manifest.record}/record.json":
-                continue
-            place = folder / member.path
-            place.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(temporary / member.path, place)
+            if member.path != f"{manifest.record}/record.json":
+                place = folder / member.path
+                place.parent.mkdir(parents=True, exist_ok=True)
+                _make_way(place, temporary / member.path, member, source.where)
+                os.replace(temporary / member.path, place)
         for name in _NOT_LISTED:
             (folder / name).unlink(missing_ok=True)
             if (temporary / name).exists():
                 os.replace(temporary / name, folder / name)
-        foreign = add_foreign(folder / manifest.record, _logs(manifest), manifest.digest, renew=True)
     return Opened(folder, manifest, foreign)
+
+
+def _make_way(place: Path, new: Path, member: Member, where: str) -> None:
+    """Move a file that is another one than the container's out of its way; what is recorded stays."""
+    if not place.is_symlink() and (not place.exists() or filecmp.cmp(place, new, shallow=False)):
+        return
+    if member.role == "record":
+        raise ContainerError(f"{where}: {place} is there already, and is another one")
+    for number in itertools.count(1):
+        aside = place.with_name(f"{place.stem}.before-{number}{place.suffix}")
+        if not aside.exists():
+            place.rename(aside)
+            return
 
 
 def _check_base(manifest: Manifest, folder: Path, where: str) -> None:
     assert manifest.base is not None
-    for member in manifest.base.members:
+    for member in manifest.everything():
+        if any((folder / parent).is_symlink() for parent in Path(member.path).parents):
+            raise ContainerError(f"{where}: the folder of {member.path!r} in {folder} is a link")
+    for member in (Member(f"{manifest.record}/record.json", 0, "", "record"), *manifest.base.members):
         place = folder / member.path
-        parts = [folder / parent for parent in Path(member.path).parents]
-        if place.is_symlink() or any(part.is_symlink() for part in parts) or not place.is_file():
+        if place.is_symlink() or not place.is_file():
             raise ContainerError(
                 f"{where}: it holds only what came after the run {manifest.base.run}, and {member.path!r} is not in "
                 f"{folder}: open the container of that run there first"
             )
-        hasher = blake3().update_mmap(place)
-        if "blake3:" + hasher.hexdigest() != member.digest:
+        if member.digest and "blake3:" + blake3().update_mmap(place).hexdigest() != member.digest:
             raise ContainerError(
                 f"{where}: {member.path!r} in {folder} is not the one that this container goes on from"
             )

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import asdict
 from rich.table import Table
 
 from nbrewind.container.manifest import Manifest, Reference, RunSummary
-from nbrewind.container.pack import Prepared
-from nbrewind.report.text import place
-from nbrewind.report.words import printable, several, size, when
+from nbrewind.report.words import place, printable, several, size, when
+
+if TYPE_CHECKING:
+    from nbrewind.container.pack import Prepared
 
 
 def preview(prepared: Prepared, target: Path) -> Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attrs import asdict
 from rich.table import Table
@@ -13,10 +13,7 @@ from nbrewind.plan.sentences import sentences, task_sentences
 from nbrewind.record.gc import GcReport
 from nbrewind.record.model import CellRun, Run, TaskRun
 from nbrewind.report.lines import action
-from nbrewind.report.words import seconds, several, size, when
-
-if TYPE_CHECKING:
-    from nbrewind.container.manifest import RunSummary
+from nbrewind.report.words import place, seconds, several, size, when
 
 
 def plan_table(rows: Iterable[Forecast]) -> Table:
@@ -45,11 +42,6 @@ def planned(row: Forecast) -> dict[str, Any]:
         "seconds": row.seconds,
         **({"task_causes": [asdict(cause) for cause in row.task_causes]} if row.task_causes else {}),
     }
-
-
-def place(run: Run | RunSummary) -> str:
-    """Who ran it, and where."""
-    return f"{run.user}@{run.host}".strip("@") + (f" ({run.site})" if run.site else "")
 
 
 def runs_table(runs: Iterable[tuple[Run, list[CellRun]]]) -> Table:

@@ -6,7 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nbrewind.record.model import CellRun
+    from nbrewind.container.manifest import RunSummary
+    from nbrewind.record.model import CellRun, Run
 
 
 def seconds(value: float | None) -> str:
@@ -29,6 +30,11 @@ def size(count: float) -> str:
     power = next((p for p in (1, 2) if count < 1000 ** (p + 1)), 3)
     number = count / 1000**power
     return f"{number:.{1 if number < 10 else 0}f} {('kB', 'MB', 'GB')[power - 1]}"
+
+
+def place(run: Run | RunSummary) -> str:
+    """Who ran it, and where."""
+    return f"{run.user}@{run.host}".strip("@") + (f" ({run.site})" if run.site else "")
 
 
 def printable(text: str) -> str:

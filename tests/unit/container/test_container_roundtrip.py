@@ -110,7 +110,9 @@ def test_since_writes_only_what_is_new_and_opens_onto_the_rest(study, packed, tm
     assert later.base.run == study.runs[0]
     with pytest.raises(ContainerError, match="open the container of that run there first"):
         open_at(tmp_path / "later.zip", tmp_path / "elsewhere")
+    at.notebook.write_text("edited here")
     open_at(tmp_path / "later.zip", at.folder)
+    assert at.notebook.with_name("analysis.before-1.ipynb").read_text() == "edited here"
     with Record.open(at.folder / "analysis.nbrewind", create=False) as record:
         assert [run.id for run in record.runs()] == study.runs
         assert record.blob(digest_bytes(LARGE[::-1])) == LARGE[::-1]

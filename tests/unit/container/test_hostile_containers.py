@@ -311,3 +311,25 @@ def test_terminal_codes_of_a_manifest_are_not_passed_on(forged, tmp_path):
 def test_a_record_that_is_no_record_is_refused(forged, tmp_path, refused):
     forged.put("analysis.nbrewind/record.json", json.dumps({"schema": 99, "nbrewind": "9.9"}).encode())
     refused(write(forged, tmp_path), "9.9", error=RecordTooNew)
+
+
+@pytest.mark.parametrize("bad", ["log", "link", "absent"])
+def test_a_container_that_claims_to_go_on_from_what_is_there(forged, packed, study, tmp_path, bad):
+    """It replaces nothing that is recorded, and follows no link out of the folder."""
+    with opened(packed) as source:
+        at = open_into(source, read_listing(source), tmp_path / "work")
+    log = f"analysis.nbrewind/runs/{study.runs[0]}.log"
+    forged.manifest["base"] = {"run": "x", "members": []}
+    if bad == "log":
+        forged.put(log, b"nothing of the kind")
+    elif bad == "link":
+        (tmp_path / "outside").mkdir()
+        (at.folder / "data").symlink_to(tmp_path / "outside")
+        forged.add("data/evil")
+    else:
+        at.folder.rename(tmp_path / "moved")
+    before = (tmp_path / "work" / log).read_bytes() if bad != "absent" else b""
+    with pytest.raises(ContainerError), opened(write(forged, tmp_path)) as source:
+        open_into(source, read_listing(source), tmp_path / "work")
+    assert bad == "absent" or (tmp_path / "work" / log).read_bytes() == before
+    assert not (tmp_path / "outside" / "evil").exists()
