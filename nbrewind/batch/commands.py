@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import getopt
 import json
-import os
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -183,6 +182,7 @@ def _port(rest: Sequence[str]) -> int | None:
 
 _MARK = {"sbatch": "#SBATCH", "qsub": "#PBS", "condor_submit": "\0"}
 _SPREAD = re.compile(r"\b(?:srun|mpiexec|mpirun|pbsdsh)\b")
+_OPTIONAL = re.compile(r"\$\{\w+:\+[^}]*\}")
 _LOOP = re.compile(r"[;&|<>]")
 
 
@@ -215,14 +215,17 @@ def _submitted(program: str, arguments: Sequence[str], folder: str, job: str | N
 
 def _inside(text: str, arguments: Sequence[str], folder: str) -> Launch | None:
     """The command in a job script that starts a worker, as far as it can be read."""
-    for line in text.splitlines():
+    for line in text.replace("\\\n", " ").splitlines():
         if line.lstrip().startswith("#") or not names_engine(line):
             continue
         for position, number in enumerate(arguments, start=1):
-            line = re.sub(rf"\$\{{?{position}\b\}}?", number.replace("\\", r"\\"), line)
-        words = _split(_LOOP.split(line[line.index(_engine(line)) :])[0])
-        program = os.path.basename(words[0])
-        found = read(program, words[1:], folder)
+            line = re.sub(
+                rf"\$(?:{position}\b|\{{{position}(?::[?-][^}}]*)?\}})", number.replace("\\", r"\\"), line
+            )
+        program = _engine(line)
+        after = line[line.index(program) + len(program) :].lstrip("\"'})")
+        words = _split(_LOOP.split(_OPTIONAL.sub("", after))[0])
+        found = read(program, words, folder)
         return found or Launch(program, Intent(max=1), lasts=program in WORKERS)
     for word in _split(text.replace("\n", " ")):
         inner = script(word, folder)

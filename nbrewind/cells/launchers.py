@@ -22,7 +22,7 @@ PROGRAMS = (*WORKERS, *FACTORIES, *SUBMITTERS, *SUBMIT, *CANCEL)
 SCRIPT_BYTES = 64 * 1024
 """Size up to which a file that a command names is taken for a script."""
 
-_ENGINES = re.compile(rf"(?<![\w.-])(?:{'|'.join((*WORKERS, *FACTORIES, *SUBMITTERS))})(?![\w-])")
+_ENGINES = re.compile(rf"(?<![\w.])(?<!(?<!:)-)(?:{'|'.join((*WORKERS, *FACTORIES, *SUBMITTERS))})(?![\w-])")
 _SUBMITS = re.compile(rf"(?<![\w.-])(?:{'|'.join(SUBMIT)})(?![\w-])")
 _CANCELS = re.compile(rf"(?<![\w.-])(?:{'|'.join(CANCEL)})(?![\w-])")
 _HARMLESS = frozenset({"echo", "sleep", "cd", "export", "true", "wait", ":", "set"})
@@ -38,8 +38,8 @@ def names_engine(text: str) -> bool:
 
     Examples
     --------
-    >>> names_engine("srun vine_worker $HOST 9123"), names_engine("my_vine_worker.txt")
-    (True, False)
+    >>> names_engine("srun vine_worker $HOST 9123"), names_engine("${W:-vine_worker}"), names_engine("my_vine_worker")
+    (True, True, False)
     """
     return bool(_ENGINES.search(text))
 
