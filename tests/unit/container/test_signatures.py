@@ -119,6 +119,16 @@ def test_signing_with_the_same_key_gives_the_same_bytes(study, keys):
     assert (keys / "one.zip").read_bytes() == (keys / "two.zip").read_bytes()
 
 
+def test_without_ssh_keygen_no_signature_is_trusted_and_none_can_be_made(signed, keys, study, monkeypatch):
+    place = signed("ada")
+    monkeypatch.setenv("PATH", str(keys))
+    assert run("verify", place, "--allowed-signers", keys / "allowed").exit_code == 4
+    assert told("open", place, "-o", keys / "work", "--allowed-signers", keys / "allowed")["trusted"] is False
+    done = run("pack", study.path, "-o", keys / "x.zip", "--sign", keys / "ada")
+    assert done.exit_code == 2
+    assert "ssh-keygen" in done.stderr
+
+
 def test_keys_and_lists_that_cannot_be_used(study, packed, keys):
     for key in (keys / "absent", keys / "allowed"):
         done = run("pack", study.path, "-o", keys / "x.zip", "--sign", key)
