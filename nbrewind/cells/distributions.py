@@ -66,7 +66,7 @@ def _look(_places: tuple[tuple[str, int], ...]) -> _Installed:
     found = _Installed({}, {})
     for one in metadata.distributions():
         about = one.read_text("METADATA") or one.read_text("PKG-INFO") or one.read_text("") or ""
-        name, version = _header(about, "Name"), _header(about, "Version")
+        name, version = header(about, "Name"), header(about, "Version")
         if not name:
             continue
         found.versions.setdefault(_normal(name), version)
@@ -76,7 +76,7 @@ def _look(_places: tuple[tuple[str, int], ...]) -> _Installed:
     return found
 
 
-def _header(about: str, name: str) -> str:
+def header(about: str, name: str) -> str:
     """A header of a distribution's metadata; parsing all of it takes twenty times as long."""
     match = re.search(
         rf"^{name}:[ \t]*(.*?)[ \t]*$", about.partition("\n\n")[0], re.MULTILINE | re.IGNORECASE

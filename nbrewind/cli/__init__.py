@@ -11,6 +11,7 @@ import click
 from nbrewind import __version__
 from nbrewind.cli.basics import Group
 from nbrewind.cli.container import inspect, open_, pack, verify
+from nbrewind.cli.environment import env
 from nbrewind.cli.forecast import plan
 from nbrewind.cli.kernels import kernels
 from nbrewind.cli.machine import doctor
@@ -49,6 +50,7 @@ for _command in (
     open_,
     inspect,
     verify,
+    env,
     gc,
     kernels,
     site,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from attrs import asdict
 
 from nbrewind.cli.basics import (
     PATH,
@@ -23,10 +24,13 @@ from nbrewind.cli.basics import (
 )
 from nbrewind.cli.container import open_container, signers_option, trust_option
 from nbrewind.cli.sites import site_option
-from nbrewind.errors import UsageError
+from nbrewind.errors import NbrewindError, UsageError
 from nbrewind.kernels.settings import Kind, Settings, record_folder
 from nbrewind.report.words import printable
 from nbrewind.tasks.policies import POLICIES
+
+if TYPE_CHECKING:
+    from nbrewind.environment.comparing import Difference
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -157,6 +161,20 @@ def _notebook_of(given: str, record: Path | None, *, trust: bool, signers: Path 
     return str(opened.notebook)
 
 
+def _differing(folder: Path) -> list[Difference]:
+    """How this environment differs from the recorded one; nothing where there is no record that can be read."""
+    from nbrewind.record.store import Record
+    from nbrewind.report.environments import differences
+
+    if not (folder / "record.json").exists():
+        return []
+    try:
+        with Record.open(folder, create=False) as record:
+            return differences(record)
+    except (NbrewindError, OSError):
+        return []  # whatever is wrong with it, the kernel says so
+
+
 def _run(
     kind: Kind,
     *,
@@ -170,6 +188,7 @@ def _run(
     **more: Any,
 ) -> None:
     from nbrewind.kernels import headless
+    from nbrewind.report.environments import lines
     from nbrewind.report.lines import summary
     from nbrewind.report.progress import ConsoleProgress
     from nbrewind.report.verification import verification
@@ -178,6 +197,9 @@ def _run(
     path = Path(notebook).absolute()
     folder = record.absolute() if record else record_folder(path)
     settings = Settings(kind=kind, notebook=path, record=folder, rerun=tuple(rerun), quiet=True, **more)
+    differing = _differing(folder) if kind == "repeat" else []
+    for line in lines(differing) if not quiet else ():
+        err.print(line)
     progress = ConsoleProgress(err, quiet=quiet)
     try:
         outcome = headless.run(
@@ -189,7 +211,8 @@ def _run(
     finally:
         progress.close()
     if json_to is not None:
-        write_json(outcome.as_json(), json_to)
+        environment = {"environment": [asdict(one) for one in differing]} if differing else {}
+        write_json({**outcome.as_json(), **environment}, json_to)
     if not quiet:
         console = err if json_to == "-" else out
         console.print(summary(outcome.cells, outcome.tasks, outcome.seconds))

@@ -91,6 +91,13 @@ class Recording:
         if not self.record.foreign.trusted:
             self._tell(UNTRUSTED)
 
+    def note_environment(self) -> None:
+        """Record what this process runs in; called by a thread, while cells run."""
+        from nbrewind.environment.collecting import collect_once
+
+        with self.guarded("the environment is not recorded"):
+            self.writer.describe(self.writer.put(collect_once()))
+
     def start_saver(self, analyser: Analyser) -> None:
         """Begin to save values that this analyser digests."""
         from nbrewind.state import Saver

@@ -84,6 +84,11 @@ class RunWriter:
 
     # -- entries -----------------------------------------------------------------------------------
 
+    def describe(self, environment: Digest) -> None:
+        """Say what the run runs in; the end of the run keeps it."""
+        with self._lock:
+            self.run = attrs.evolve(self.run, environment=environment)
+
     def cell(self, cell_run: CellRun) -> None:
         """Record a cell run; one of the same number replaces an earlier one."""
         self._note_used()
