@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import contextmanager
+from threading import Thread
 from typing import TYPE_CHECKING, TypeVar
 
 from nbrewind import __version__
@@ -83,6 +84,7 @@ class Recording:
         self.run = self.writer.run
         self.files = FileDigests(self.record)
         self._saver: Saver | None = None
+        self._looking: Thread | None = None
         self._policy = settings.policy
         self._trouble = trouble
         self._told: set[str] = set()
@@ -91,8 +93,12 @@ class Recording:
         if not self.record.foreign.trusted:
             self._tell(UNTRUSTED)
 
-    def note_environment(self) -> None:
-        """Record what this process runs in; called by a thread, while cells run."""
+    def start_environment(self) -> None:
+        """Begin to record what this process runs in, beside the cells."""
+        self._looking = Thread(target=self._note_environment, name="nbrewind-environment", daemon=True)
+        self._looking.start()
+
+    def _note_environment(self) -> None:
         from nbrewind.environment.collecting import collect_once
 
         with self.guarded("the environment is not recorded"):
@@ -181,6 +187,8 @@ class Recording:
 
     def flush(self) -> None:
         """Wait until all that was saved is on disk, and report what was not saved."""
+        if self._looking is not None:
+            self._looking.join()
         if self._saver is not None:
             with self.guarded("some variables are not saved"):
                 self._tell_unsaved(self._saver.flush())

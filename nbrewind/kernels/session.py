@@ -162,7 +162,7 @@ class Session:
         """Hook into the interpreter."""
         self._warming.start()
         Thread(target=distributions.prepare, name="nbrewind-distributions", daemon=True).start()
-        Thread(target=self.recording.note_environment, name="nbrewind-environment", daemon=True).start()
+        self.recording.start_environment()
         self.observer.install()
         watch_prompts(self.shell, self.journal.effect)
         self.recording.start_saver(self.analyser)
