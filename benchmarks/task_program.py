@@ -53,6 +53,9 @@ class Journal:
     def cell_id(self):
         return "c0"
 
+    def cell_source(self):
+        return ""
+
     def namespace(self):
         return main.__dict__
 

@@ -45,7 +45,3 @@ class Engine:
     def is_open(self, manager: Any) -> bool:
         """Whether a manager can be used."""
         return manager.__dict__.get(self.handle) is not None
-
-    def is_closed(self, manager: Any) -> bool:
-        """Whether a manager was open, and cannot be used any more."""
-        return self.handle in manager.__dict__ and not self.is_open(manager)

@@ -88,9 +88,10 @@ class Ports:
 
     def _open(self, original: Method) -> Method:
         """Refuse to use a manager that was closed: the engine would crash the process."""
+        handle = self._engine.handle
 
         def checked(manager: Any, *args: Any, **kwargs: Any) -> Any:
-            if self._engine.is_closed(manager):
+            if manager.__dict__.get(handle, manager) is None:
                 why = self._engine.book(manager).closed or _ENDED
                 raise RuntimeError(f"this manager was closed, because {why}")
             return original(manager, *args, **kwargs)

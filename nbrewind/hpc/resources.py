@@ -24,6 +24,20 @@ MONITORED = (
 """Measured by the resource monitor alone, all or none."""
 
 
+METRICS = (
+    "time_when_submitted",
+    "time_when_done",
+    "time_when_commit_start",
+    "time_when_commit_end",
+    "time_when_retrieval",
+    "time_workers_execute_last",
+    "time_workers_execute_all",
+    "bytes_received",
+    "bytes_sent",
+)
+"""What both engines count of a task, in microseconds and bytes."""
+
+
 def note(resources: dict[str, float], group: str, found: Any, names: tuple[str, ...]) -> None:
     """Add the numbers of an engine's structure that are known: it has -1 for the others."""
     for name in names if found is not None else ():

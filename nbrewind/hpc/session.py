@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nbrewind.errors import NbrewindError
 from nbrewind.hpc.failures import Failures
-from nbrewind.hpc.fitness import unfit
 from nbrewind.hpc.launches import Launches
 from nbrewind.hpc.loose import Loose
 from nbrewind.hpc.misses import Misses
 from nbrewind.hpc.pace import Pace
+from nbrewind.hpc.returns import Returns, note_written, stamps_of
 from nbrewind.hpc.tickets import Hit, Miss, Returned, Ticket
-from nbrewind.record.model import Digest, FileWrite, TaskRun
-from nbrewind.record.redaction import REDACTOR
+from nbrewind.record.model import Digest, TaskRun
 from nbrewind.tasks.content import Contents
 from nbrewind.tasks.environments import Environments
-from nbrewind.tasks.failures import tail
-from nbrewind.tasks.keys import Draft, Identity, Key, Unkeyed, combine, draft_key, unchanged
-from nbrewind.tasks.made import evidence, made_anew, stamp
-from nbrewind.tasks.observed import Observations, Seen, parse
-from nbrewind.tasks.payload import put_back, save_content, save_path
+from nbrewind.tasks.keys import Identity, Key, Unkeyed, combine, draft_key
+from nbrewind.tasks.made import made_anew, stamp
+from nbrewind.tasks.observed import Observations, Seen
+from nbrewind.tasks.payload import put_back
 from nbrewind.tasks.previews import previews
 
 if TYPE_CHECKING:
@@ -72,8 +69,15 @@ class Session:
         self.environments = Environments(options.environments)
         self._told: set[str] = set()
         self._lock = threading.RLock()  # each manager may have a thread of its own
-        self._environments: dict[tuple[bytes, str], Digest] = {}
-        self._plain_reports: dict[bytes, Seen] = {}
+        self._returns = Returns(
+            memo,
+            journal,
+            contents,
+            self.observations,
+            self.environments,
+            self.failures,
+            self.tell_once,
+        )
 
     def decide(self, spec: Spec, identity: Identity) -> Hit | Miss:
         """Look a task up as it is submitted; a hit has its output files in place.
@@ -107,7 +111,7 @@ class Session:
             key = Key(run.key, run.ingredients) if run else key
         if run is None:
             return Miss("new", draft, key)
-        if made_anew(run.inputs, _stamps(spec)):
+        if made_anew(run.inputs, stamps_of(spec)):
             return Miss("late", draft, key)
         if changed := self.observations.changed(run.inputs):
             return Miss("file", draft, key, f"{changed} is not as the task found or left it", seen=changed)
@@ -159,30 +163,7 @@ class Session:
     def returned(self, ticket: Ticket, back: Returned) -> TaskRun:
         """Record a task that the engine gave back."""
         with self._lock:
-            return self._returned(ticket, back)
-
-    def _returned(self, ticket: Ticket, back: Returned) -> TaskRun:
-        ticket.ran = back.result in ("success", "exception")
-        seen = self._seen(ticket, back)
-        if back.unsure and back.good:
-            self.tell_once(f"the result of {ticket.spec.name} is not reused: {back.unsure}")
-        stamps = _stamps(ticket.spec)
-        known = all(stamps.values()) and not (seen.hidden or seen.blind or ticket.contested or back.unsure)
-        key = self._final_key(ticket, back.good) if known or not back.good else None
-        payload: dict[str, Any] = {}
-        try:
-            payload = self._payload(ticket, back, seen)
-            payload["inputs"] = seen.inputs + evidence(stamps)
-            run = self._task_run(ticket, back, key, payload)
-            self.memo.add(run)
-        except (NbrewindError, OSError) as error:
-            self.tell_once(f"{ticket.spec.name} could not be recorded ({error}): it will run again next time")
-            run = self._task_run(ticket, back, None, payload)
-        self.journal.task_finished(run)
-        if run.status == "failed":
-            ticket.unfit = unfit(ticket, back, seen, self.environments.here)
-            self.failures.add(run, back.stdout, ticket.unfit, _lacking(ticket.spec, back))
-        return run
+            return self._returns.record(ticket, back)
 
     def abandoned(self, ticket: Ticket, why: str) -> None:
         """Record a task that nobody will ask for any more."""
@@ -248,10 +229,6 @@ class Session:
             self._told.add(text)
             self.journal.notice(text)
 
-    def _note_written(self, path: str) -> None:
-        for each in self.contents.files(path):
-            self.journal.file_written(each)
-
     def _note_inputs(self, spec: Spec) -> None:
         for source in spec.inputs:
             if source.kind == "file" and not source.late:
@@ -269,127 +246,12 @@ class Session:
             if output.kind == "file":
                 for file in files:
                     put_back(self.memo, self.contents, output.path, file)
-                    self._note_written(output.path)
+                    note_written(self.journal, self.contents, output.path)
             elif output.kind == "buffer" and files and files[0].digest:
                 buffers.append((output.remote, self.memo.get(files[0].digest)))
         output_bytes = self.memo.get(run.output) if run.output else None
         stdout = self.memo.get(run.stdout).decode("utf-8", "surrogateescape") if run.stdout else ""
         return Hit(hit.key, run, output_bytes, stdout, tuple(buffers))
-
-    def _final_key(self, ticket: Ticket, good: bool) -> Key | None:
-        miss = ticket.miss
-        key = miss.key
-        if key is None and isinstance(miss.draft, Draft):
-            finished = miss.draft.finish(self.contents)
-            key = None if isinstance(finished, Unkeyed) else finished
-        if key is not None and good and not unchanged(ticket.spec, key, self.contents):
-            self.tell_once(f"an input of {ticket.spec.name} changed while it ran: its result is not reused")
-            return None
-        return key
-
-    def _task_run(self, ticket: Ticket, back: Returned, key: Key | None, payload: dict[str, Any]) -> TaskRun:
-        return TaskRun(
-            key=key.digest if key else "",
-            run=self.memo.run,
-            cell_id=ticket.cell,
-            engine=ticket.engine,
-            kind=ticket.spec.kind,
-            name=ticket.spec.name,
-            status="done" if back.good else "cancelled" if back.cancelled else "failed",
-            exit_code=back.exit_code,
-            result=back.result,
-            ingredients=key.ingredients if key else {},
-            previews=ticket.previews,
-            resources=back.resources,
-            host=back.host,
-            submitted=ticket.submitted,
-            finished=back.finished,
-            seconds=back.seconds,
-            attempts=back.attempts,
-            **payload,
-        )
-
-    def _seen(self, ticket: Ticket, back: Returned) -> Seen:
-        """What the task used beyond what was declared, as far as it was watched."""
-        if back.report is not None:
-            seen = self._plain_reports.get(back.report) or self.observations.settle(parse(back.report))
-            if not seen.inputs and not seen.hidden:
-                self._plain_reports[back.report] = seen
-        elif ticket.spec.kind == "command":
-            seen = self.observations.since(ticket.named, ticket.spec.command)
-        else:
-            return Seen()
-        if seen.hidden:
-            self.tell_once(
-                f"{ticket.spec.name} uses {seen.hidden}, which changed while it ran or is another file here than "
-                "on the worker: its result is not reused"
-            )
-        elif seen.blind and back.good:
-            self.tell_once(
-                f"what {ticket.spec.name} opened on its worker is not known (python3 there must be 3.8 or newer, and "
-                "the function must return): its result is not reused"
-            )
-        for path in seen.reads:
-            self.journal.file_read(path)
-        for path in seen.writes:
-            self.journal.file_written(path)
-        return seen
-
-    def _environment(self, back: Returned, seen: Seen) -> Digest:
-        """Record where a task ran; a worker that ran many is described once."""
-        known = (seen.environment, back.host)
-        if known not in self._environments:
-            text = self.environments.text(seen.environment, back.machine)
-            self._environments[known] = self.memo.put(text)
-        return self._environments[known]
-
-    def _payload(self, ticket: Ticket, back: Returned, seen: Seen) -> dict[str, Any]:
-        payload: dict[str, Any] = {}
-        if seen.environment or back.machine:
-            payload["environment"] = self._environment(back, seen)
-        if back.stdout:
-            kept = REDACTOR.text(back.stdout if back.good else tail(back.stdout))
-            payload["stdout"] = self.memo.put(kept.encode("utf-8", "surrogateescape"))
-        if back.good:
-            payload["files"] = tuple(self._save_outputs(ticket, back))
-            if isinstance(back.output, bytes):
-                payload["output"] = self.memo.put(back.output)
-            elif back.output is not None:
-                payload["output"] = save_content(self.memo, back.output)
-        return payload
-
-    def _save_outputs(self, ticket: Ticket, back: Returned) -> list[FileWrite]:
-        saved: list[FileWrite] = []
-        for output in ticket.spec.outputs:
-            if output.kind == "file":
-                if output.when == "failure" and not os.path.exists(output.path):
-                    continue
-                saved.append(save_path(self.memo, output.remote, output.path))
-                self._note_written(output.path)
-            elif output.remote in back.buffers:
-                digest = self.memo.put(back.buffers[output.remote])
-                saved.append(FileWrite(output.remote, digest))
-        return saved
-
-
-def _stamps(spec: Spec) -> dict[str, Digest]:
-    """The stamps of what a task takes that lives on workers alone."""
-    return {name: tell() for name, tell in spec.makers.items()}
-
-
-def _lacking(spec: Spec, back: Returned) -> str:
-    """Which declared files were not there, as far as it shows here."""
-    if back.result == "output missing":
-        names = [
-            each.remote for each in spec.outputs if each.kind == "file" and not os.path.lexists(each.path)
-        ]
-        return f"it left no {', '.join(names[:3])}" if names else ""
-    if back.result == "input missing":
-        paths = [
-            each.source for each in spec.inputs if each.kind == "file" and not os.path.exists(each.source)
-        ]
-        return f"there is no {', '.join(paths[:3])}" if paths else ""
-    return ""
 
 
 def _content_key(key: Digest, stamp: Digest, name: str) -> Digest:

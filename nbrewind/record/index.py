@@ -29,6 +29,7 @@ from nbrewind.record.model import Digest
 SCHEMA = 1
 BUSY_SECONDS = 10.0
 _PAGE = 1000
+_REMEMBERED = 1 << 16
 
 _TABLES = {
     "cells": ("log, offset, run, seq, code, at, ok", "log, offset"),
@@ -91,6 +92,8 @@ class Index:
         self.path, self.readonly = path, readonly
         self._lock = threading.RLock()
         self.pending, self.unclean, self._marked = 0, False, False
+        self._waiting: dict[str, list[Row]] = {}
+        self._recent: set[Any] = set()
         try:
             self._db = self._connect()
         except sqlite3.Error as cause:
@@ -154,19 +157,36 @@ class Index:
     # -- writing -----------------------------------------------------------------------------------
 
     def add(self, table: str, *rows: Row) -> None:
-        """Index entries, visible at once in this process."""
-        insert = f"INSERT OR REPLACE INTO tail.{table} VALUES ({','.join('?' * len(rows[0]))})"
+        """Index entries, visible at once in this process: they are put in before the next question."""
         with self._lock:
-            if len(rows) == 1:
-                self._run(insert, rows[0])
-            else:
-                with self._transaction("BEGIN"):
-                    self._db.executemany(insert, rows)
+            self._waiting.setdefault(table, []).extend(rows)
+            if table == "blobs":
+                self._remember(rows)
             self.pending += len(rows)
+            if len(self._waiting[table]) >= _PAGE:
+                self._settle()
+
+    def _remember(self, rows: Iterable[Row]) -> None:
+        if len(self._recent) >= _REMEMBERED:
+            self._recent.clear()
+        self._recent.update(row[0] for row in rows)
+
+    def is_recent(self, digest: Digest) -> bool:
+        """Whether content was added not long ago; asks nobody."""
+        return pack_digest(digest) in self._recent
+
+    def _settle(self) -> None:
+        """Put in what was added since the last question, at a tenth of the price of doing so one by one."""
+        while self._waiting:
+            table, rows = self._waiting.popitem()
+            insert = f"INSERT OR REPLACE INTO tail.{table} VALUES ({','.join('?' * len(rows[0]))})"
+            with self._transaction("BEGIN"):
+                self._db.executemany(insert, rows)
 
     @contextmanager
     def _transaction(self, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
         with self._lock:
+            self._settle()
             try:
                 self._db.execute(begin)
                 yield
@@ -228,6 +248,7 @@ class Index:
         numbers = [(log,) for log in logs]
         if not numbers:
             return
+        self._recent.clear()
         with self._transaction():
             for schema in ("tail",) if self.readonly else ("tail", "main"):
                 for table in ("cells", "tasks", "blobs", "saved"):
@@ -294,6 +315,7 @@ class Index:
 
     def forget_blob(self, digest: Digest) -> None:
         """Drop a blob whose content turned out to be damaged."""
+        self._recent.discard(pack_digest(digest))
         for schema in ("tail",) if self.readonly else ("tail", "main"):
             self._run(f"DELETE FROM {schema}.blobs WHERE digest=?", (pack_digest(digest),))
 
@@ -314,6 +336,7 @@ class Index:
 
     def _run(self, sql: str, values: Row = ()) -> list[Row]:
         with self._lock:
+            self._settle()
             try:
                 return self._db.execute(sql, values).fetchall()
             except sqlite3.Error as cause:

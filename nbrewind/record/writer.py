@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 
+_TINY = 1 << 10
+
+
 class RunWriter:
     """Writes one run; made by `Record.begin`. Safe in several threads, useless in a forked child.
 
@@ -156,7 +159,7 @@ class RunWriter:
         if len(content) > INLINE_LIMIT and not tree:
             self._check_usable()
             self._stored(self._objects.put(digest, content))
-        elif not self._catalog.ask(lambda index: index.blobs(digest)):
+        elif not self._has(digest, len(content)):
             self._append(
                 logs.TREE if tree else logs.BLOB,
                 raw_digest(digest),
@@ -165,6 +168,12 @@ class RunWriter:
                 row=lambda at: blob_row(self._number, at, digest, len(content), tree=tree),
             )
         return digest
+
+    def _has(self, digest: Digest, size: int) -> bool:
+        """Whether content is in the record; asking about what earlier runs put costs more than a few bytes twice."""
+        if self._catalog.index.is_recent(digest):
+            return True
+        return size > _TINY and bool(self._catalog.ask(lambda index: index.blobs(digest)))
 
     def put_file(self, path: str | os.PathLike[str]) -> Digest:
         """Store a file, or a folder with all that is in it.

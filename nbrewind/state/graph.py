@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from types import FunctionType
 from typing import Any, Protocol
 
@@ -157,7 +158,7 @@ class Analyser:
 
     def value(self, value: Any) -> Valued:
         """Digest one value, whether a variable holds it or not; functions and classes by content."""
-        with watching():
+        with nullcontext() if type(value) in BASIC else watching():
             walk = Walk(self._scope(), [value])
         return Valued(walk.digest, frozenset(walk.needs), walk.refused)
 

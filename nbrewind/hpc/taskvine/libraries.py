@@ -118,6 +118,9 @@ class LibraryPatches:
 
     def _rest(self, manager: Any, library: Any, own_inputs: int, own_environments: int) -> dict[str, str]:
         """What the user added to the task that the engine made for a library."""
+        book = task_book(library)
+        if not (book.inputs[own_inputs:] or book.environments[own_environments:] or book.env):
+            return {}
         spec = self._describer.spec(library, manager_book(manager))
         return self._key_parts(
             spec.inputs[own_inputs:], spec.environments[own_environments:], spec.env, "library:"

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from nbrewind.hpc.books import NAME
-from nbrewind.hpc.resources import ALWAYS, BOXES, MONITORED, note
+from nbrewind.hpc.resources import ALWAYS, BOXES, METRICS, MONITORED, note
 from nbrewind.hpc.session import Session
 from nbrewind.hpc.taskvine.attempts import Attempts
 from nbrewind.hpc.taskvine.books import (
@@ -21,18 +21,6 @@ from nbrewind.hpc.taskvine.books import (
 from nbrewind.hpc.taskvine.calls import Calls, complaint, unseen
 from nbrewind.hpc.tickets import Hit, Returned, Ticket
 from nbrewind.record.model import TaskRun
-
-_METRICS = (
-    "time_when_submitted",
-    "time_when_done",
-    "time_when_commit_start",
-    "time_when_commit_end",
-    "time_when_retrieval",
-    "time_workers_execute_last",
-    "time_workers_execute_all",
-    "bytes_received",
-    "bytes_sent",
-)
 
 _WORKER = {
     "hostname": "host",
@@ -176,7 +164,7 @@ class Results:
 
     def _returned(self, task: Any, ticket: Ticket, manager: ManagerBook) -> Returned:
         pointer, metric = task._task, self._cvine.vine_task_get_metric
-        resources = {f"metric.{name}": float(metric(pointer, name)) for name in _METRICS}
+        resources = {f"metric.{name}": float(metric(pointer, name)) for name in METRICS}
         measured = self._cvine.vine_task_get_resources(pointer, "measured")
         note(resources, "measured", measured, ALWAYS)
         if measured is not None and measured.cpu_time >= 0:
@@ -185,35 +173,36 @@ class Results:
             note(resources, "limits", measured.limits_exceeded, BOXES)
         for group in ("allocated", "requested"):
             note(resources, group, self._cvine.vine_task_get_resources(pointer, group), BOXES)
-        result, output, stdout = task.result, self._output(task), task.std_output or ""
+        result, exit_code, output = task.result, task.exit_code, self._output(task)
+        stdout, address, name = task.std_output or "", task.addrport or "", task.hostname or ""
+        good = result == "success" and exit_code == 0
         report = self._report(task)
         reason = unsure = ""
         if result == "success" and self._calls.is_library_call(task):
             reason, unsure = (complaint(output), "") if output else unseen(report)
             result, stdout = ("exception", stdout + reason) if reason else (result, stdout)
-        host = f"{task.hostname or ''} {task.addrport or ''}".strip()
         return Returned(
-            exit_code=task.exit_code,
+            exit_code=exit_code,
             result=result,
             stdout=stdout,
-            host=host,
+            host=f"{name} {address}".strip(),
             started=ticket.submitted,
             finished=time.time(),
             seconds=resources.get("metric.time_workers_execute_last", 0) / 1e6,
             resources=resources,
             output=output,
-            buffers=self._buffers(task) if task.successful() else {},
+            buffers=self._buffers(task) if good else {},
             report=report,
-            machine=_machine(task, manager),
+            machine=_machine(task.manager, name, address, manager),
             cancelled=result == "cancelled",
-            attempts=self._attempts(task, manager, resources),
+            attempts=self._attempts(task, manager, resources, good=good),
             unsure=unsure,
         )
 
-    def _attempts(self, task: Any, manager: ManagerBook, resources: dict[str, float]) -> int:
+    def _attempts(self, task: Any, manager: ManagerBook, resources: dict[str, float], *, good: bool) -> int:
         """How often the engine sent a task to a worker; most ran once, and their times say so."""
         once = resources["metric.time_workers_execute_all"] == resources["metric.time_workers_execute_last"]
-        if once and task.successful():
+        if once and good:
             return 1
         if manager.attempts is None:
             manager.attempts = Attempts(task.manager.logging_directory)
@@ -256,18 +245,17 @@ def _pending_makers(task: Any) -> Iterator[Any]:
             yield mine.producer
 
 
-def _machine(task: Any, manager: ManagerBook) -> dict[str, Any]:
+def _machine(manager: Any, name: str, address: str, book: ManagerBook) -> dict[str, Any]:
     """What the engine knows of the worker that ran a task; one that is gone meanwhile has left its name."""
-    address = task.addrport or ""
     if not address:
         return {}
-    if address not in manager.machines:
-        found: dict[str, Any] = {"host": task.hostname or ""}
-        for worker in _workers(task.manager):
+    if address not in book.machines:
+        found: dict[str, Any] = {"host": name}
+        for worker in _workers(manager):
             if worker.get("addrport") == address:
                 found |= {ours: worker[theirs] for theirs, ours in _WORKER.items() if theirs in worker}
-        manager.machines[address] = found
-    return manager.machines[address]
+        book.machines[address] = found
+    return book.machines[address]
 
 
 def _workers(manager: Any) -> list[dict[str, Any]]:

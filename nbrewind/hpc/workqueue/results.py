@@ -13,24 +13,13 @@ import cloudpickle
 
 from nbrewind.hpc.books import ManagerBook, Served, served
 from nbrewind.hpc.patching import Method, Patches
-from nbrewind.hpc.resources import ALWAYS, BOXES, MONITORED, fill, note
+from nbrewind.hpc.resources import ALWAYS, BOXES, METRICS, MONITORED, fill, note
 from nbrewind.hpc.session import Session
 from nbrewind.hpc.tickets import Hit, Returned, Ticket
 from nbrewind.hpc.workqueue.books import task_book
 from nbrewind.tasks.observed import parse
 
-_METRICS = (
-    "time_when_submitted",
-    "time_when_done",
-    "time_when_commit_start",
-    "time_when_commit_end",
-    "time_when_retrieval",
-    "time_workers_execute_last",
-    "time_workers_execute_all",
-    "bytes_received",
-    "bytes_sent",
-    "bytes_transferred",
-)
+_METRICS = (*METRICS, "bytes_transferred")
 _SAME = {
     "time_task_submit": "time_when_submitted",
     "time_task_finish": "time_when_done",

@@ -52,6 +52,7 @@ def main(argv: list[str], serialize: bool, futures: bool, shown: bool = False) -
     """Do what the engine's wrapper does: Work Queue's prints the result, and an exception is one."""
     output_file = argv[2]
     report = Report("s_" + output_file[2:], surroundings())
+    report.start()
     function, args, kwargs = load(argv, report)
     import cloudpickle
 

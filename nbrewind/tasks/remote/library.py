@@ -8,11 +8,13 @@ engine's ``fork``) knows of no other.
 # ruff: noqa: BLE001 - nothing that goes wrong with noting may reach the user's function
 from __future__ import annotations
 
+import json  # noqa: F401 - calls find it done
 import os
 import sys
 from typing import Any
 
 from nbrewind.tasks.remote.report import Report, surroundings
+from nbrewind.tasks.remote.surroundings import libraries
 from nbrewind.tasks.remote.watch import start_watch
 
 
@@ -58,6 +60,7 @@ class Calls:
         if self.watch is not None:
             self.watch.on = False
             self.watch.guarded("children", ())
+        self.begun.setdefault("environment", {})["libraries"] = libraries()  # each call finds that done
 
     def noted(self, function: Any) -> Any:
         """A function of the engine's, which takes an event and answers with what became of it."""

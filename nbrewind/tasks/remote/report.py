@@ -11,13 +11,16 @@ from nbrewind.tasks.remote.watch import Watch
 
 
 class Report:
-    """The file in which the worker says what it saw; it exists from the start, so that the engine finds it.
+    """The file in which the worker says what it saw.
 
     `found` is how every report of this process begins.
     """
 
     def __init__(self, path: str, found: dict[str, Any]) -> None:
         self.path, self.found = os.path.abspath(path), found
+
+    def start(self) -> None:
+        """Let the file be there from the start: the engine wants it however the function ends."""
         self.write(dict(self.found, partial=True))
 
     def trouble(self, stage: str, error: BaseException) -> None:
@@ -41,7 +44,7 @@ class Report:
         import json
 
         with open(self.path, "w") as file:
-            json.dump(found, file)
+            file.write(json.dumps(found))
 
 
 def surroundings() -> dict[str, Any]:

@@ -8,6 +8,8 @@ import sys
 from typing import Any
 
 MODULES = frozenset(sys.modules)
+INSTALLED: dict[str, dict[str, str]] = {}
+ENGINE = frozenset({"ndcctools"})
 
 JOB = (
     "SLURM_JOB_ID",
@@ -59,24 +61,51 @@ def libraries() -> dict[str, str]:
     standard: Any = getattr(sys, "stdlib_module_names", frozenset())
     for name in sorted({each.partition(".")[0] for each in set(sys.modules) - MODULES}):
         module = sys.modules.get(name)
-        if name in standard or name.startswith("_") or not getattr(module, "__file__", None):
+        if (
+            name in standard
+            or name in ENGINE
+            or name.startswith("_")
+            or not getattr(module, "__file__", None)
+        ):
             continue
         version = vars(module).get("__version__")  # asking the module might run code of its own
         if not isinstance(version, str):
-            version = installed(name)
+            version = installed(name, str(vars(module)["__file__"]))
         if version:
             found[name] = version
     return found
 
 
-def installed(name: str) -> str:
-    """Version of a distribution, where it is called like its module."""
-    try:
-        from importlib.metadata import version
+def installed(name: str, path: str) -> str:
+    """Version of a distribution, where it is called like its module, by the names of folders beside it.
 
-        return version(name)
-    except Exception:
-        return ""
+    Asking `importlib.metadata` takes longer than many a function.
+    """
+    place = os.path.dirname(path)
+    if os.path.basename(path).startswith("__init__."):
+        place = os.path.dirname(place)
+    wanted = name.lower().replace("-", "_")
+    for folder in [place] + [each for each in sys.path if each.endswith("-packages")]:
+        if folder not in INSTALLED:
+            INSTALLED[folder] = versions_in(folder)
+        if wanted in INSTALLED[folder]:
+            return INSTALLED[folder][wanted]
+    return ""
+
+
+def versions_in(folder: str) -> dict[str, str]:
+    """Versions of what is installed in a folder."""
+    found = {}
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return {}
+    for name in names:
+        stem, kind = os.path.splitext(name)
+        if kind in (".dist-info", ".egg-info") and "-" in stem:
+            distribution, version = stem.split("-")[:2]
+            found[distribution.lower().replace(".", "_")] = version
+    return found
 
 
 def distributions() -> dict[str, str]:

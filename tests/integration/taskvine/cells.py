@@ -26,6 +26,9 @@ class Journal:
     def cell_id(self):
         return self.cell
 
+    def cell_source(self):
+        return ""
+
     def namespace(self):
         return main.__dict__
 
@@ -50,6 +53,9 @@ class Journal:
 
     def notice(self, text):
         self.notices.append(text)
+
+    def launched(self, started):
+        pass
 
     def task_causes(self, causes):
         self.causes += [(one.ingredient, one.before, one.after, one.count) for one in causes]
