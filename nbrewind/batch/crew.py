@@ -18,7 +18,7 @@ from pathlib import Path
 
 from attrs import evolve
 
-from nbrewind.batch import guardian, packing, plan, schedulers, watching, worker_script
+from nbrewind.batch import forgotten, guardian, packing, plan, schedulers, watching, worker_script
 from nbrewind.batch.contact import Contact
 from nbrewind.batch.model import Site
 from nbrewind.batch.plan import Engine, Intent, Plan
@@ -98,6 +98,14 @@ class SiteCrew:
         sweep(self.plan.folder.parent)
         self._write(self.plan, waiting)
         folder = self.plan.folder
+        forgotten.note(
+            folder,
+            self.site.scheduler.type,
+            self.contact.host,
+            self.contact.port,
+            password=bool(self._password),
+            tls=self.contact.tls,
+        )
         self._guardian = subprocess.Popen(
             [sys.executable, "-I", guardian.__file__, str(folder)],
             stdin=subprocess.PIPE,

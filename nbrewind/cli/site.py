@@ -7,7 +7,7 @@ import shutil
 import sys
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
@@ -176,6 +176,42 @@ def render(name: str, engine: str, cores: int | None, workers: int | None, json_
         write_json({"schema": 1, **as_json(planned)}, json_to)
         return
     click.echo(as_text(planned), nl=False)
+
+
+@site.command()
+@click.option("--cancel", is_flag=True, help="Cancel those that nobody looks after any more.")
+@json_option
+def jobs(cancel: bool, json_to: str | None) -> None:
+    """List the workers that nbrewind started from this account, and cancel those whose kernel was killed.
+
+    Workers end with their kernel, also when it is killed. Jobs are forgotten only where their guardian was killed
+    too, or the login node went down.
+
+    \b
+    Example:  nbrewind site jobs --cancel
+    """
+    from nbrewind.batch import forgotten
+
+    rows: list[dict[str, Any]] = []
+    for each in forgotten.found():
+        gone = cancel and each.state == "forgotten" and forgotten.cancel(each)
+        state = "cancelled" if gone else each.state
+        rows.append({"name": each.name, "type": each.kind, "state": state, "jobs": list(each.jobs)})
+        rows[-1] |= {"manager": f"{each.host}:{each.port}", "folder": str(each.folder)}
+    if json_to is not None:
+        write_json({"schema": 1, "crews": rows}, json_to)
+        return
+    for row in rows:
+        numbers = ", ".join(row["jobs"]) or "none"
+        out.print(
+            Text(f"{row['name']}  {row['type']:<7} {row['state']:<10} jobs: {numbers}  for {row['manager']}")
+        )
+    if not rows:
+        out.print("no workers of nbrewind are there")
+    if any(row["state"] == "forgotten" for row in rows):
+        remedy = "the scheduler did not take them back; try again, or cancel the jobs yourself"
+        out.print(Text(remedy if cancel else "nbrewind site jobs --cancel cancels what is forgotten", "dim"))
+        sys.exit(3 if cancel else 0)
 
 
 @site.command()

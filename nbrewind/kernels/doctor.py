@@ -16,6 +16,7 @@ from typing import Literal
 
 from attrs import frozen
 
+from nbrewind.batch import forgotten, listening
 from nbrewind.kernels import specs
 from nbrewind.record.locks import FileLock
 
@@ -32,7 +33,7 @@ class Finding:
 
 def examine(folder: Path) -> list[Finding]:
     """Check everything; `folder` is where a record would be kept."""
-    return [*_python(), *_kernels(), *_engine(), *_schedulers(), *_storage(folder)]
+    return [*_python(), *_kernels(), *_engine(), *_schedulers(), *_workers(), *_storage(folder)]
 
 
 def _python() -> Iterator[Finding]:
@@ -122,6 +123,37 @@ def _schedulers() -> Iterator[Finding]:
         path = shutil.which(command)
         if path:
             yield Finding(name, "ok", path)
+
+
+_LISTENERS = ("ipykernel", "nbrewind", "vine_", "work_queue_", "jupyter")
+
+
+def _workers() -> Iterator[Finding]:
+    """Workers that nbrewind started, and what of this account others on the network can reach."""
+    noted = forgotten.found()
+    for each in noted:
+        what = f"{each.name}: {len(each.jobs)} jobs ({each.kind}) for port {each.port}"
+        if each.state == "forgotten":
+            yield Finding("workers", "bad", f"{what}, whose kernel was killed", "nbrewind site jobs --cancel")
+        else:
+            yield Finding("workers", "ok", what)
+    guarded = {each.port: each for each in noted if each.state == "running"}
+    for listener in listening.listeners():
+        if any(name in listener.command for name in _LISTENERS):
+            yield _listens(listener, guarded.get(listener.port))
+
+
+def _listens(listener: listening.Listener, manager: forgotten.Noted | None) -> Finding:
+    place = "all network cards" if listener.everywhere else "one network card"
+    what = f"port {listener.port} on {place}, process {listener.process}"
+    if manager is None:
+        command = listener.command if len(listener.command) < 60 else f"{listener.command[:57]}..."
+        remedy = "a manager without --site has a password and TLS only if the notebook sets them"
+        return Finding("listens", "ok", f"{what}: {command}", remedy)
+    has = [name for name, there in (("password", manager.password), ("TLS", manager.tls)) if there]
+    found = f"{what}: the manager of {manager.name}, {' and '.join(has) or 'open to everybody'}"
+    remedy = "" if len(has) == 2 else "set security.password and security.tls in the site's file"
+    return Finding("listens", "ok" if manager.password else "missing", found, remedy)
 
 
 def _storage(folder: Path) -> Iterator[Finding]:
