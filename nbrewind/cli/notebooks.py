@@ -31,6 +31,7 @@ from nbrewind.tasks.policies import POLICIES
 
 if TYPE_CHECKING:
     from nbrewind.environment.comparing import Difference
+    from nbrewind.kernels.headless import Outcome
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -121,6 +122,14 @@ def audit(**options: Any) -> None:
     metavar="REL",
     help="With --verify: relative difference of numbers that still counts as close.  [default: 1e-9]",
 )
+@click.option(
+    "--html",
+    "page",
+    type=PATH,
+    default=None,
+    metavar="FILE.html",
+    help="With --verify: write what was found as one page that needs nothing else.",
+)
 def repeat(**options: Any) -> None:
     """Run only the cells of a NOTEBOOK that a change affects, and submit only the tasks that it affects.
 
@@ -128,10 +137,12 @@ def repeat(**options: Any) -> None:
 
     \b
     Examples:  nbrewind repeat analysis.ipynb -p threshold 0.3 -o executed.ipynb
-               nbrewind repeat analysis.ipynb --verify 0.2
+               nbrewind repeat analysis.ipynb --verify --html verified.html
                nbrewind repeat analysis.zip --site b --trust
     """
     verify = options.pop("verify") or 0.0
+    if options["page"] and not verify:
+        raise UsageError("--html writes what --verify finds; give both")
     if verify and options["fresh"]:
         raise UsageError(
             "--fresh reuses nothing, so there is nothing for --verify to compare; give one of them"
@@ -175,6 +186,23 @@ def _differing(folder: Path) -> list[Difference]:
         return []  # whatever is wrong with it, the kernel says so
 
 
+def _write_page(
+    target: Path, folder: Path, outcome: Outcome, differing: Sequence[Difference], tolerance: float
+) -> None:
+    """Write what a verification found as one page."""
+    from nbrewind.record.store import Record
+    from nbrewind.report.page.verified import verified_page
+
+    with Record.open(folder, create=False) as record:
+        names = dict.fromkeys(check["trace"].partition("/")[0] for check in outcome.checks)
+        against = [record.run(name) for name in names]
+        text = verified_page(record.run(outcome.run), against, outcome.as_json(), differing, tolerance)
+    try:
+        target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--html {target}: cannot be written ({error.strerror}); choose another") from error
+
+
 def _run(
     kind: Kind,
     *,
@@ -185,6 +213,7 @@ def _run(
     json_to: str | None,
     quiet: bool,
     rerun: tuple[str, ...],
+    page: Path | None = None,
     **more: Any,
 ) -> None:
     from nbrewind.kernels import headless
@@ -194,6 +223,8 @@ def _run(
     from nbrewind.report.verification import verification
 
     check_json(json_to)
+    if page is not None:
+        headless.check_out(page.absolute())
     path = Path(notebook).absolute()
     folder = record.absolute() if record else record_folder(path)
     settings = Settings(kind=kind, notebook=path, record=folder, rerun=tuple(rerun), quiet=True, **more)
@@ -213,6 +244,8 @@ def _run(
     if json_to is not None:
         environment = {"environment": [asdict(one) for one in differing]} if differing else {}
         write_json({**outcome.as_json(), **environment}, json_to)
+    if page is not None and outcome.run:
+        _write_page(page, folder, outcome, differing, settings.tolerance)
     if not quiet:
         console = err if json_to == "-" else out
         console.print(summary(outcome.cells, outcome.tasks, outcome.seconds))
