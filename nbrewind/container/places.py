@@ -46,13 +46,13 @@ def notebook_in(path: str) -> Path | None:
 
 
 def opened_at(folder: Path) -> str:
-    """Digest of the container that was opened in a folder, as nbrewind noted there; empty: none was."""
+    """Digest of the container that this user opened in a folder; empty: none, whatever the folder says of itself."""
     for record in sorted(folder.glob("*.nbrewind")):
         try:
             found = read_foreign(record)
         except NbrewindError:
             continue
-        if found.token:
+        if found.opened_here:
             return found.container
     return ""
 

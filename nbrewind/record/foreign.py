@@ -5,7 +5,8 @@ nothing in them is evidence: their traces, tasks and saved values are not found,
 unpickled. They can be looked at all the same.
 
 That a record is trusted is not written in it, where whoever made it could write it too: opening puts a random token
-into ``record.json``, and trusting it leaves the token's digest in the user's own state folder.
+into ``record.json``, and trusting it leaves the token's digest in the user's own state folder. In the same way a
+folder is known to be one that was opened here.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from attrs import evolve, frozen
 from platformdirs import user_state_path
 
-from nbrewind.errors import RecordBroken, RecordError
+from nbrewind.errors import RecordBroken, RecordError, RecordUnwritable
 from nbrewind.record.digests import digest_bytes
 from nbrewind.record.disk import make_folder, write_atomically, writing
 
@@ -50,7 +52,15 @@ class Foreign:
     @property
     def trusted(self) -> bool:
         """Whether the user trusts what came along; true where nothing did."""
-        return not self.logs or (len(self.token) >= 32 and _place(self.token).is_file())
+        return not self.logs or self._is_noted("trusted")
+
+    @property
+    def opened_here(self) -> bool:
+        """Whether this user's nbrewind made the folder, so that logs which it does not list are the user's own."""
+        return self._is_noted("opened")
+
+    def _is_noted(self, what: str) -> bool:
+        return len(self.token) >= 32 and _place(what, self.token).is_file()
 
     def trust(self) -> None:
         """Let what came along be reused.
@@ -69,15 +79,18 @@ class Foreign:
                 "this record came in a container that was unpacked by other means: open the container with "
                 "`nbrewind open --trust`"
             )
-        place = _place(self.token)
+        self._note("trusted")
+
+    def _note(self, what: str) -> None:
+        place = _place(what, self.token)
         with writing(place.parent):
             make_folder(place.parent)
             write_atomically(place, self.container.encode() + b"\n")
 
 
-def _place(token: str) -> Path:
+def _place(what: str, token: str) -> Path:
     name = digest_bytes(token.encode()).partition(":")[2]
-    return user_state_path("nbrewind") / "trusted" / name
+    return user_state_path("nbrewind") / what / name
 
 
 def read_foreign(folder: Path) -> Foreign:
@@ -120,6 +133,9 @@ def add_foreign(folder: Path, names: Iterable[str], container: str = "", *, rene
         token=secrets.token_hex(32) if renew else known.token,
     )
     about["foreign"] = {"logs": foreign.logs, "container": foreign.container, "token": foreign.token}
+    if renew:
+        with suppress(RecordUnwritable):  # it is not found again, then, and cannot be trusted
+            foreign._note("opened")
     write_atomically(folder / "record.json", json.dumps(about, indent=1).encode() + b"\n")
     return foreign
 

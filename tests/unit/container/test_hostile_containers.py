@@ -14,7 +14,9 @@ from click.testing import CliRunner
 from nbrewind import cli
 from nbrewind.container.archive import opened
 from nbrewind.container.opening import open_into, read_listing
+from nbrewind.container.places import notebook_in, opened_at
 from nbrewind.errors import ContainerError, ContainerTooNew, RecordTooNew
+from nbrewind.record.store import Record
 from tests.unit.container.forging import DEVICE, LINK, PIPE, Forged
 
 NOTEBOOK = "analysis.ipynb"
@@ -333,3 +335,18 @@ def test_a_container_that_claims_to_go_on_from_what_is_there(forged, packed, stu
         open_into(source, read_listing(source), tmp_path / "work")
     assert bad == "absent" or (tmp_path / "work" / log).read_bytes() == before
     assert not (tmp_path / "outside" / "evil").exists()
+
+
+def test_a_folder_that_says_it_was_opened_here_is_opened_all_the_same(forged, packed, study, tmp_path):
+    """Its record lists none of its logs as foreign: worked in as it is, they would count as the user's own."""
+    digest = json.loads(CliRunner().invoke(cli.main, ["inspect", str(packed), "--json"]).stdout)["digest"]
+    claim = {"schema": 1, "foreign": {"logs": [], "container": digest, "token": "f" * 64}}
+    shipped = forged.folder(tmp_path / "analysis.opened")
+    (shipped / "analysis.nbrewind" / "record.json").write_text(json.dumps(claim))
+    assert opened_at(shipped) == ""
+    assert notebook_in(str(shipped)) is None
+    done = CliRunner().invoke(cli.main, ["open", str(packed), "--json"])
+    at = json.loads(done.stdout)
+    assert at["folder"] == str(tmp_path / "analysis.opened-2")
+    with Record.open(tmp_path / "analysis.opened-2" / "analysis.nbrewind", create=False) as record:
+        assert record.is_barred(study.runs[0])
