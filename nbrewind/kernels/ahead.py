@@ -60,10 +60,6 @@ class Ahead:
         self.cells = {}
         return None
 
-    def id_of(self, number: int) -> str:
-        """What the notebook calls a cell."""
-        return self.cells[number][0].id or str(number)
-
     def took_place(self, run: CellRun) -> None:
         """A cell has run: whether what it left may be used in lanes is known now."""
         for made in run.covariables:
@@ -83,7 +79,7 @@ class Ahead:
         self._bodies = {}
         rows = []
         for number in range(here, min(here + WINDOW, len(self.cells))):
-            rows.append((number, self._expected(number)))
+            rows.append((number, self.expected(number)))
             self._note_bodies(number)
         return foresee(rows, self._present)
 
@@ -91,7 +87,8 @@ class Ahead:
         kind, name = place
         return kind != "variable" or self._session.variables.version(name) is not None
 
-    def _expected(self, number: int) -> Access:
+    def expected(self, number: int) -> Access:
+        """What one cell is expected to read and write."""
         access = self._access.get(number)
         if access is None:
             access = self._access[number] = self._first_look(number)
@@ -107,7 +104,8 @@ class Ahead:
         run = next(iter(session.recording.record.traces(code.digest)), None)
         if run is not None:
             known = recorded_access(run)
-            return evolve(known, opens=code.opens, aside=aside(code))
+            learned = run.foresight.why if run.foresight is not None and run.foresight.refused else ""
+            return evolve(known, opens=code.opens, aside=learned or aside(code))
         reached = frozenset(code.names.loads | code.quoted | code.names.deletes)
         return predicted_access(code, self._changes(number), reached)
 

@@ -77,7 +77,7 @@ class RecordingKernel(LookedAtKernel):
             flush()
             return LaneWork(self._nbrewind, self, self._tap, self._run_plain, cells, here, packer)
 
-        self._parallel = Parallel(self._nbrewind, make_work, self._settings.jobs)
+        self._parallel = Parallel(self._nbrewind, make_work, self._settings.jobs, self._notify)
 
     def _run_plain(self, cell: Any) -> Any:
         """A coroutine that runs a cell as ipykernel does."""
@@ -187,7 +187,7 @@ class RecordingKernel(LookedAtKernel):
                 return self._restored(cell, reading, decision, arguments)
             if self._parallel is not None and not silent:
                 session.get_ready()
-                arrived = self._parallel.turn(cell, reading)
+                arrived = self._parallel.turn(cell)
                 if arrived is not None:
                     return self._retired(cell, reading, decision, arrived, arguments)
             self._rebuilder.done = []
@@ -210,7 +210,7 @@ class RecordingKernel(LookedAtKernel):
 
     def _end_lanes(self) -> None:
         if self._parallel is not None:
-            self._parallel.cancel()
+            self._parallel.ran(None, ok=False)
 
     def _give_up(self, error: Exception) -> None:
         """Go on as a plain kernel, with every variable that can be brought in; say so once."""
@@ -264,7 +264,8 @@ class RecordingKernel(LookedAtKernel):
         """Show what a lane brought, and reply as if the cell had run here."""
         from nbrewind.kernels.retiring import retire
 
-        report = retire(self._nbrewind, cell, code, arrived.finished, arrived.values, miss.because)
+        foresight = self._parallel.foresight
+        report = retire(self._nbrewind, cell, code, arrived.finished, arrived.values, miss.because, foresight)
         line = executed_line(miss.because, report.tasks, report.causes) if self.kind == "repeat" else None
         return self._played(cell, report, arrived.finished.outputs, arguments, line)
 
@@ -303,7 +304,8 @@ class RecordingKernel(LookedAtKernel):
         finally:
             outputs = with_payload(self._tap.stop(), payload)
             try:
-                report = session.finish(cell, code, miss.because, ok=ok, outputs=outputs)
+                foresight = self._parallel.foresight if self._parallel is not None and not silent else None
+                report = session.finish(cell, code, miss.because, ok=ok, outputs=outputs, foresight=foresight)
             except Exception as error:  # noqa: BLE001 - what the cell did stands, whatever is wrong here
                 self._give_up(error)
                 report = None
@@ -328,7 +330,15 @@ class RecordingKernel(LookedAtKernel):
             **_as_json(cell, session.report_counts(report)),
             "run": session.recording.run.id,
             "warnings": warnings,
+            **self._beside(),
         }
+
+    def _beside(self) -> dict[str, Any]:
+        """Whether the cell ran beside others, and if not, why."""
+        foresight = None if self._parallel is None else self._parallel.foresight
+        if foresight is None:
+            return {}
+        return {"beside": {"ran": foresight.ran, "why": foresight.why, "wasted": round(foresight.wasted, 3)}}
 
     def parent_id(self) -> str:
         """The request that is served now."""

@@ -222,6 +222,8 @@ class _Client(NotebookClient):
         if told.get("check"):
             self._outcome.checks.append({"index": index, "id": cell.id, **told["check"]})
             entry["verified"] = told["check"]["verdict"]
+        if told.get("beside"):
+            entry["beside"] = told["beside"]
         if told.get("saved"):
             entry["saved"] = round(told["saved"], 3)
         cell.metadata["nbrewind"] = {"action": entry["action"], "why": told.get("why", "")}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterable, Sequence
 from statistics import median
 from typing import Any
 
 from attrs import evolve, frozen
 
-from nbrewind.cells.code import CellCode
 from nbrewind.errors import NbrewindError
 from nbrewind.kernels.ahead import Ahead
 from nbrewind.kernels.cells import Cell
@@ -16,8 +16,8 @@ from nbrewind.kernels.lanework import LaneWork
 from nbrewind.kernels.session import Session
 from nbrewind.plan.decide import compare
 from nbrewind.plan.sentences import sentence
-from nbrewind.record.model import CellRun
-from nbrewind.schedule.handle import Arrived, Died, Lanes, Turned
+from nbrewind.record.model import CellRun, Foresight
+from nbrewind.schedule.handle import Arrived, Died, Lanes
 from nbrewind.schedule.lane import Errand
 from nbrewind.schedule.outlook import Prospect
 from nbrewind.schedule.parcel import Finished, Packer, disturbed
@@ -49,6 +49,8 @@ class Parallel:
         Makes what a lane forked now would do.
     jobs
         How many cells may run at the same time.
+    notify
+        Shows one line to the user.
     """
 
     def __init__(
@@ -56,8 +58,9 @@ class Parallel:
         session: Session,
         make_work: Callable[..., LaneWork],
         jobs: int,
+        notify: Callable[[str], None],
     ) -> None:
-        self._session, self._make_work, self.jobs = session, make_work, jobs
+        self._session, self._make_work, self.jobs, self._notify = session, make_work, jobs, notify
         self._slots = Slots(jobs)
         self._lanes = Lanes(self._slots, session.observer.paths.is_data)
         self._packer = Packer(session.analyser)
@@ -65,7 +68,8 @@ class Parallel:
         self._tokens: dict[int, Token] = {}
         self._running = False
         self._seen: list[float] = []
-        self.why: dict[str, str] = {}
+        self._wrong: tuple[str, bool, float] | None = None
+        self.foresight: Foresight | None = None
 
     # -- called by the kernel
 
@@ -74,7 +78,7 @@ class Parallel:
         self.cancel()
         self._ahead.expect(cells)
 
-    def turn(self, cell: Cell, code: CellCode) -> HandedOver | None:
+    def turn(self, cell: Cell) -> HandedOver | None:
         """A cell's turn has come, and it must run: what a lane brought of it, ``None`` if it runs on the spine now.
 
         Raises
@@ -83,16 +87,33 @@ class Parallel:
             The user would not wait; all lanes have ended.
         """
         number = self._ahead.arrive(cell)
+        self._wrong = self.foresight = None
         if number is None:
             self.cancel()
             return None
         try:
-            return self._turn(number, cell, code)
+            handed = self._turn(number)
+            self.foresight = self._foreseen(number, handed)
+            return handed
         except KeyboardInterrupt:
             self.cancel()
             raise
 
-    def _turn(self, number: int, cell: Cell, code: CellCode) -> HandedOver | None:
+    def _foreseen(self, number: int, handed: HandedOver | None) -> Foresight:
+        access = self._ahead.expected(number)
+        told = (
+            [" ".join(place) for place in sorted(access.reads)],
+            [" ".join(p) for p in sorted(access.writes)],
+        )
+        known = Foresight(access.level, tuple(told[0]), tuple(told[1]))
+        if handed is not None:
+            return evolve(known, ran="lane")
+        if self._wrong is not None:
+            why, refused, wasted = self._wrong
+            return evolve(known, ran="again", why=why, refused=refused, wasted=wasted)
+        return evolve(known, why=access.aside or access.opens)
+
+    def _turn(self, number: int) -> HandedOver | None:
         self._lanes.listen(0)
         token = self._tokens.pop(number, None)
         free = token is None or token.take()
@@ -109,6 +130,7 @@ class Parallel:
     def passed(self, cell: Cell) -> None:
         """A cell's turn has come, and it is restored."""
         number = self._ahead.arrive(cell)
+        self.foresight = None
         if number is None:
             self.cancel()
             return
@@ -165,16 +187,19 @@ class Parallel:
                 return None
             self._launch(number, mine=False)
             lanes.listen(_LOOK)
+            if runner is not None and lanes.runner(number) is runner:
+                lanes.end_stuck(runner)
         result = lanes.results.pop(number)
         if isinstance(result, Arrived):
             return self._checked(number, result)
         self._lanes.undo(number)
-        self._note(number, result)
+        if isinstance(result, Died):
+            why = _death(result)
+            self._notify(f"cell {number} was running beside others when {why}; it runs again in order")
+            self._wrong = why, True, result.wasted
+        else:
+            self._wrong = result.why, True, result.wasted
         return None
-
-    def _note(self, number: int, result: Turned | Died) -> None:
-        why = result.why if isinstance(result, Turned) else "its process ended"
-        self.why[self._ahead.id_of(number)] = why
 
     def _checked(self, number: int, result: Arrived) -> HandedOver | None:
         """Compare what a cell read with what is there now."""
@@ -186,7 +211,7 @@ class Parallel:
             except (HookError, NbrewindError) as error:
                 problem = f"what it left does not load here: {error}"
         if problem:
-            self.why[self._ahead.id_of(number)] = problem
+            self._wrong = problem, False, result.seconds
             self._lanes.undo(number)
             self._lanes.stop_tainted(number)
             return None
@@ -251,3 +276,11 @@ class Parallel:
             errands.append(Errand(prospect.number, prospect.after, token))
         work = self._make_work(self._ahead.cells, number, self._packer)
         self._lanes.start(work, errands)
+
+
+def _death(died: Died) -> str:
+    """How a lane's process ended, in words."""
+    if not died.signal:
+        return f"its process ended by itself with status {died.status}"
+    name = signal.Signals(died.signal).name if died.signal in set(signal.Signals) else str(died.signal)
+    return f"its process was ended by {name}, with up to {died.memory / 1e6:,.0f} MB in memory"

@@ -10,7 +10,7 @@ from attrs import evolve
 from nbrewind.cells.code import CellCode
 from nbrewind.kernels.cells import Cell
 from nbrewind.kernels.session import Report, Session, Step, shows_result, unrepeatable
-from nbrewind.record.model import Reason
+from nbrewind.record.model import Foresight, Reason
 from nbrewind.schedule.parcel import Finished
 
 
@@ -21,6 +21,7 @@ def retire(
     finished: Finished,
     values: Mapping[str, Any],
     because: tuple[Reason, ...],
+    foresight: Foresight | None,
 ) -> Report:
     """Make what a cell left in a lane the notebook's state, and record it.
 
@@ -36,6 +37,8 @@ def retire(
         All that it left, by name.
     because
         Why it had to run.
+    foresight
+        What was expected of it.
     """
     run = evolve(
         finished.run,
@@ -44,6 +47,7 @@ def retire(
         cell_id=cell.id,
         index=cell.index,
         because=because,
+        foresight=foresight,
         execution_count=session.shell.execution_count,
     )
     before, ambient_before = session.variables.versions(), session.observer.ambient.digests

@@ -41,7 +41,16 @@ from nbrewind.kernels.settings import Settings
 from nbrewind.plan.decide import Hit, Miss
 from nbrewind.plan.task_differences import recorded_cause
 from nbrewind.record.digests import digest_bytes
-from nbrewind.record.model import CellRun, Covariable, Digest, Evidence, Reason, TaskCause, TaskCount
+from nbrewind.record.model import (
+    CellRun,
+    Covariable,
+    Digest,
+    Evidence,
+    Foresight,
+    Reason,
+    TaskCause,
+    TaskCount,
+)
 from nbrewind.record.redaction import REDACTOR, found_in, is_secret
 from nbrewind.state import STATE_OF, Analyser, Loader, describe
 from nbrewind.state.describe import type_name
@@ -318,12 +327,14 @@ class Session:
         *,
         ok: bool,
         outputs: list[dict[str, Any]],
+        foresight: Foresight | None = None,
     ) -> Report:
         """The cell has run: record what it read and left."""
         REDACTOR.take()
         outputs = REDACTOR.message(outputs)
         shown = json.dumps(outputs).encode()
         run, observation = self.left(cell, code, because, shown, ok=ok)
+        run = evolve(run, foresight=foresight)
         if ok:
             self.recording.save_values(run.covariables, cell.id or f"cell {len(self.steps)}", run.seconds)
             run = evolve(

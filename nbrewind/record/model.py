@@ -152,6 +152,35 @@ class TaskCause:
 
 
 @frozen
+class Foresight:
+    """What was expected of a cell that could run beside others, and what came of it.
+
+    Parameters
+    ----------
+    level
+        ``recorded``: as its code was last seen to run; ``predicted``: as it looked.
+    reads, writes
+        Variables, files and ambient states that it was expected to read and write.
+    ran
+        ``lane``: beside others; ``spine``: at its turn; ``again``: beside others, and once more at its turn.
+    why
+        Why it did not run beside others, or why that did not count.
+    refused
+        Whether that was for something that it does, so that it will be so again.
+    wasted
+        How long it ran for nothing.
+    """
+
+    level: str = ""
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    ran: Literal["lane", "spine", "again"] = "spine"
+    why: str = ""
+    refused: bool = False
+    wasted: float = 0.0
+
+
+@frozen
 class CellRun:
     """One execution, restoration or failure of one cell.
 
@@ -161,7 +190,7 @@ class CellRun:
     ``name`` of a variable that it read, under ``=name`` of one that it left; `types` are the types of the latter.
     `task_causes` say why its tasks were submitted. `launches` are the commands by which it started workers. `redacted`
     says which secrets were left out, and where. `carried` are variables that shared objects with no other when it
-    changed them in place, or bound new names to parts of them.
+    changed them in place, or bound new names to parts of them. `foresight` is there where cells may run beside others.
     """
 
     run: str
@@ -193,6 +222,7 @@ class CellRun:
     launches: tuple[str, ...] = ()
     redacted: tuple[str, ...] = ()
     carried: tuple[str, ...] = ()
+    foresight: Foresight | None = None
 
 
 @frozen

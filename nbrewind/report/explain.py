@@ -16,11 +16,12 @@ from nbrewind.plan.decide import short
 from nbrewind.plan.differences import CellDifference, compare_cell
 from nbrewind.plan.sentences import sentences
 from nbrewind.plan.task_differences import ingredient_changes, ingredient_name, ingredient_value, nearest
-from nbrewind.record.model import CellRun, TaskRun
+from nbrewind.record.model import CellRun, Foresight, TaskRun
 from nbrewind.record.store import Record
 from nbrewind.report.diff import changed_code, reason_lines, variable_makers
 from nbrewind.report.found import content_of, earlier_run_of, find_cell, origin_of, tasks_behind
 from nbrewind.report.words import cell_name, seconds, several, when
+from nbrewind.schedule.access import recorded_access
 
 
 def explanation(record: Record, name: str) -> tuple[dict[str, Any], RenderableType]:
@@ -80,6 +81,9 @@ def _cell_parts(
     yield _cost(cell, worked)
     if cell.open:
         yield f"never restored: {cell.open}"
+    if cell.foresight is not None:
+        yield ""
+        yield from _foreseen(cell, cell.foresight)
     if since is not None and since.old is not None:
         yield ""
         yield from _since(since, since.old)
@@ -87,6 +91,26 @@ def _cell_parts(
     yield _read(cell)
     yield ""
     yield _left(cell)
+
+
+def _foreseen(cell: CellRun, foresight: Foresight) -> Iterator[str]:
+    """How it ran beside others, and what it was expected to read and write against what it did."""
+    why = f": {foresight.why}" if foresight.why else ""
+    if foresight.ran == "lane":
+        yield "ran beside other cells"
+    elif foresight.ran == "again":
+        yield f"ran again in order, after {seconds(foresight.wasted)} beside other cells{why}"
+    else:
+        yield f"ran in order{why}"
+    source = "its last run" if foresight.level == "recorded" else "its code"
+    seen = recorded_access(cell)
+    for verb, expected, found in (
+        ("read", foresight.reads, seen.reads),
+        ("write", foresight.writes, seen.writes),
+    ):
+        missed = sorted({" ".join(place) for place in found} - set(expected))
+        if missed:
+            yield f"  that it would {verb} {', '.join(missed[:8])} was not to be told from {source}"
 
 
 def _cost(cell: CellRun, worked: float) -> str:

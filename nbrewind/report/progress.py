@@ -94,6 +94,8 @@ class ConsoleProgress:
         why = "" if entry["action"] in ("restored", "skipped") else f"[dim]{_plain(sentences(because))}"
         if causes := task_sentences([TaskCause(**cause) for cause in entry.get("task_causes", ())]):
             why += f"[dim]; tasks {_plain(causes)}"
+        if beside := _beside(entry.get("beside", {})):
+            why += f"[dim]; {_plain(beside)}"
         name = action(entry["action"])
         self._console.print(
             f"  cell {entry['index']:>3}  [{name.style or 'none'}]{name.plain:<9}[/]"
@@ -120,6 +122,17 @@ def _stand(tally: Tally) -> str:
         f"{tally.failed} failed; {tally.workers} worker{'s' * (tally.workers != 1)}"
     )
     return text + (f", about {seconds(tally.left)} left" if tally.left else "")
+
+
+def _beside(told: dict[str, Any]) -> str:
+    """Whether a cell ran beside others, and what kept it from that."""
+    match told.get("ran"):
+        case "lane":
+            return "beside others"
+        case "again":
+            return f"again after {seconds(told['wasted'])} beside others: {told['why']}"
+        case _:
+            return f"in order: {told['why']}" if told.get("why") else ""
 
 
 _FIELDS = ("kind", "name", "before", "after", "run")

@@ -18,6 +18,7 @@ from nbrewind.schedule.gate import Gate
 from nbrewind.schedule.lane import Errand, Work, live
 from nbrewind.schedule.messages import Began, Channel, Done, Go, Kept, Refused, Waits, channel_pair
 from nbrewind.schedule.parcel import Parcel
+from nbrewind.schedule.pulse import Pulse
 from nbrewind.schedule.tokens import Slots
 
 
@@ -81,6 +82,7 @@ class Lane:
     waits: str = ""
     holds: bool = False
     numbers: set[int] = field(factory=set)
+    pulse: Pulse = field(factory=Pulse)
 
 
 class Lanes:
@@ -175,6 +177,16 @@ class Lanes:
         lane.channel.close()
         os.close(lane.end)
         self._lanes.remove(lane)
+
+    def end_stuck(self, lane: Lane) -> None:
+        """End a lane that does nothing and waits for what will not come: a lock that the fork left taken, say."""
+        still = lane.pulse.still(lane.pid)
+        if still:
+            number, since = lane.running, lane.since
+            self.stop(lane)
+            if number is not None:
+                why = f"it stood still for {still:.0f} s beside the others"
+                self.results[number] = Turned(why, time.perf_counter() - since)
 
     def stop(self, lane: Lane) -> None:
         """End a lane at once."""

@@ -93,3 +93,44 @@ def test_files_are_written_and_read_as_in_order(lab):
             "print(seen, '|', log.read_text())\nlog.unlink()",
         ],
     )
+
+
+def test_a_wrong_guess_runs_again_is_recorded_and_not_made_twice(lab):
+    """`total` changes through an attribute of an object, which the code of the second cell does not show."""
+    cells = {
+        "make": "class Sum:\n    n = 0\n    def add(self, x):\n        self.n += x\n        return self.n\ntotal = Sum()",
+        "first": PAUSE + "time.sleep(1)\na = total.add(1)",
+        "second": PAUSE + "b = total.add(2)",
+        "show": "print(a, b)",
+    }
+    lab.write(**cells)
+    found = lab.run("audit", jobs=2)
+    assert found.outputs[-1][0]["text"] == "1 3\n"
+    assert beside(found)["second"] == ("again", "total changed")
+    assert beside(lab.run("audit", jobs=2))["second"][0] == "spine"
+
+
+def beside(result) -> dict[str, tuple[str, str]]:
+    told = {cell["id"]: cell.get("beside", {}) for cell in result.outcome.cells}
+    return {name: (one.get("ran", ""), one.get("why", "").partition(" (")[0]) for name, one in told.items()}
+
+
+def test_effects_outside_happen_once_and_in_order(lab):
+    lab.write(
+        first=PAUSE + "time.sleep(1)",
+        process="import subprocess\nn = subprocess.call(['sh', '-c', 'echo process >> log'])",
+        child="import os\npid = os.fork()\nif not pid:\n    os._exit(0)\n_ = os.waitpid(pid, 0)",
+        raises="try:\n    input()\nexcept Exception as error:\n    print(type(error).__name__)",
+        log="print(open('log').read())",
+    )
+    found = lab.run("audit", jobs=3)
+    assert found.outputs[3][0]["text"] == "StdinNotImplementedError\n"
+    assert found.outputs[4][0]["text"] == "process\n\n"
+
+
+def test_a_cell_that_fails_ends_the_run_where_it_does_in_order(lab):
+    lab.write(one=PAUSE + "x = 1", two=PAUSE + "1 / 0", three=PAUSE + "open('never', 'w').close()")
+    found = lab.run("audit", jobs=3)
+    assert (found.actions["two"], found.actions["three"]) == ("failed", "skipped")
+    assert found.outcome.error == "ZeroDivisionError: division by zero"
+    assert not (lab.folder / "never").exists()
