@@ -31,8 +31,10 @@ def main(words: tuple[str, ...], edits: str, limit: float, rows: Path | None) ->
     for entry in entries(words):
         try:
             results.append(check(entry, kinds, limit))
-        except TimeoutError:
-            failures.append(f"{entry.name}: a cell took longer than {limit:.0f} s")
+        except (TimeoutError, RuntimeError) as error:
+            failures.append(
+                f"{entry.name}: a cell took longer than {limit:.0f} s, or its kernel died ({error})"
+            )
             console.print(failures[-1])
             continue
         _tell(results[-1])

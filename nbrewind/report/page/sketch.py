@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attrs import define, field
-
+from nbrewind.plan.graph import connect, recorded
 from nbrewind.record.model import CellRun
 from nbrewind.report.page.tree import Node, node
 
@@ -13,37 +12,6 @@ ROW = 22
 _WIDEST = 220
 _TEXT = 560
 _MOST_NAMES = 8
-
-
-@define
-class Arc:
-    """One cell reads what another left; places are positions in the run."""
-
-    maker: int
-    reader: int
-    names: list[str] = field(factory=list)
-
-
-def arcs(cells: Sequence[CellRun]) -> list[Arc]:
-    """Dependencies through variables, files and state of the interpreter, as they were observed."""
-    makers: dict[tuple[str, str], int] = {}
-    found: dict[tuple[int, int], Arc] = {}
-    for place, cell in enumerate(cells):
-        for seen in cell.evidence:
-            for name in seen.name.split() if seen.kind == "covariable" else (seen.name,):
-                kind = "variable" if seen.kind == "covariable" else seen.kind
-                maker = makers.get((kind, name))
-                if maker is not None:
-                    arc = found.setdefault((maker, place), Arc(maker, place))
-                    if name not in arc.names:
-                        arc.names.append(name)
-        left = [("variable", name) for made in cell.covariables for name in made.names]
-        left += [("file", written.path) for written in cell.files]
-        left += [("ambient", state.name) for state in cell.ambient]
-        makers.update(dict.fromkeys(left, place))
-        for name in cell.deleted:
-            makers.pop(("variable", name), None)
-    return list(found.values())
 
 
 def sketch(cells: Sequence[CellRun], titles: Sequence[str]) -> Node | None:
@@ -56,7 +24,7 @@ def sketch(cells: Sequence[CellRun], titles: Sequence[str]) -> Node | None:
     titles
         What stands beside each.
     """
-    found = arcs(cells)
+    found = connect(map(recorded, cells)).arrows
     if not found:
         return None
     longest = max(arc.reader - arc.maker for arc in found)
@@ -67,7 +35,7 @@ def sketch(cells: Sequence[CellRun], titles: Sequence[str]) -> Node | None:
         viewBox=f"0 0 {left + _TEXT} {height}", role="img",
     )  # fmt: skip
     for arc in found:
-        names = ", ".join(arc.names[:_MOST_NAMES]) + (" …" if len(arc.names) > _MOST_NAMES else "")
+        names = ", ".join(map(str, arc.items[:_MOST_NAMES])) + (" …" if len(arc.items) > _MOST_NAMES else "")
         top, bottom = _middle(arc.maker), _middle(arc.reader)
         out = left - 8 - min(_WIDEST, 14 * (arc.reader - arc.maker))
         path = f"M{left - 6} {top} C{out} {top} {out} {bottom} {left - 6} {bottom}"

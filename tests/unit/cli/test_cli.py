@@ -50,6 +50,40 @@ def book(tmp_path_factory):
     return lab
 
 
+# -- graph
+
+
+def test_a_graph_as_json(book):
+    body = told("graph", book.path)
+    assert set(body) == {"schema", "cells", "arrows", "depth", "seconds", "critical", "critical_seconds", "bound"}
+    assert [(cell["id"], cell["level"]) for cell in body["cells"]] == [(name, "recorded") for name in CELLS]
+    named = [(one["from"], one["to"], one["items"]) for one in body["arrows"]]
+    assert named == [(0, 1, [{"kind": "variable", "name": "x"}]), (1, 2, [{"kind": "variable", "name": "y"}])]
+    assert body["depth"] == 3
+    assert body["seconds"] >= body["critical_seconds"] > 0
+    assert set(body["bound"]) == {"2", "4", "unlimited"}
+    assert told("graph", book.path, "--run", "last") == told("graph", book.record, "--run", "last")
+
+
+def test_a_graph_of_cells_that_never_ran(tmp_path):
+    lab = Lab(tmp_path).write(**CELLS)
+    body = told("graph", lab.path)
+    assert {cell["level"] for cell in body["cells"]} == {"predicted"}
+    assert [(one["from"], one["to"]) for one in body["arrows"]] == [(0, 1), (1, 2)]
+    assert not lab.record.exists(), "looking at a notebook makes no record"
+    assert "predicted" in run("graph", lab.path).out
+
+
+def test_a_drawn_graph(book, tmp_path):
+    assert 'c0 -->|"x"| c1' in run("graph", book.path, "--as", "mermaid").out
+    assert run("graph", book.path, "--as", "dot", "-o", tmp_path / "cells.dot").out == ""
+    assert 'c0 -> c1 [label="x"]' in (tmp_path / "cells.dot").read_text()
+    failed = run("graph", book.path, "--as", "dot", "-o", tmp_path / "no" / "cells.dot")
+    assert (failed.code, "cannot be written" in failed.err) == (2, True)
+    assert run("graph", book.path, "-o", tmp_path / "cells.txt").code == 2
+    assert run("graph", tmp_path / "none.ipynb").code == 2
+
+
 # -- audit and repeat
 
 

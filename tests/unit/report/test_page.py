@@ -22,7 +22,7 @@ from nbrewind.record.model import (
 from nbrewind.record.store import Record
 from nbrewind.report.page import page
 from nbrewind.report.page.outputs import LARGEST, LONGEST_TEXT, outputs
-from nbrewind.report.page.sketch import arcs
+from nbrewind.report.page.sketch import sketch
 from nbrewind.report.page.tree import node, write
 
 HOSTILE = "</pre></section>'\"><script>document.title='bad'</script><img src=http://x.org/y onerror=alert(1)>\x00&amp;]]>\ud800"
@@ -182,11 +182,14 @@ def test_a_run_without_cells(record):
 
 def test_dependencies():
     cells = [
-        cell(0, "a", covariables=(made("x"), made("y")), files=(FileWrite("f", "b3:1"),)),
-        cell(1, "b", covariables=(made("x", "b3:2"),), deleted=("y",)),
-        cell(2, "c", evidence=(Evidence("covariable", "x y", "b3:3"), Evidence("file", "f", "b3:1"), Evidence("variable", "z", None))),
-    ]  # fmt: skip
-    assert [(arc.maker, arc.reader, arc.names) for arc in arcs(cells)] == [(1, 2, ["x"]), (0, 2, ["f"])]
+        cell(0, "a", covariables=(made("x"), made("y"))),
+        cell(1, "b", evidence=(Evidence("variable", "z", None),)),
+        cell(2, "c", evidence=(Evidence("covariable", "x y", "b3:3"),)),
+    ]
+    drawing = write(sketch(cells, ["first", "second", "third"]))
+    assert drawing.count("<path") == 1
+    assert "first → third: x, y" in drawing
+    assert sketch(cells[1:], ["second", "third"]) is None
 
 
 def test_elements():
