@@ -5,6 +5,7 @@
     NbrewindError
     ├── UsageError                 (exit 2)  the command or its arguments are wrong
     ├── NotebookError              (exit 2)  the file is no notebook, or one that cannot be run
+    │   └── NoOrder                          no order of its cells gives each what it takes
     ├── RecordError                (exit 2)  the record cannot be used
     │   ├── RecordTooNew                     it was written by a newer nbrewind
     │   └── RecordBroken                     it is damaged beyond what can be dropped
@@ -20,6 +21,7 @@
     ├── SiteUnusable               (exit 3)  workers cannot be started at the site as it is described
     ├── KernelFailed               (exit 3)  a headless run's kernel did not start
     ├── RebuildError                         a cell failed when it ran again for what cannot be saved
+    │   └── CannotTravel                     a cell in an interpreter of its own needs what cannot be saved
     ├── Undigestible                         a value has no canonical form
     └── Unsaveable                           a value can be neither pickled nor reduced
 
@@ -47,6 +49,10 @@ class NotebookError(NbrewindError, ValueError):
     """The file is no notebook, or one that cannot be run."""
 
     exit_code = 2
+
+
+class NoOrder(NotebookError):
+    """Cells with explicit inputs cannot be put into an order in which each gets what it takes."""
 
 
 class RecordError(NbrewindError):
@@ -145,6 +151,10 @@ class KernelFailed(NbrewindError, RuntimeError):
 
 class RebuildError(NbrewindError, RuntimeError):
     """A cell that made something unsaveable failed when it ran again."""
+
+
+class CannotTravel(RebuildError):
+    """A cell that runs in an interpreter of its own needs a value that the record cannot hold."""
 
 
 class Undigestible(NbrewindError, TypeError):

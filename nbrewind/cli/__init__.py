@@ -13,7 +13,7 @@ from nbrewind.cli.basics import Group
 from nbrewind.cli.container import inspect, open_, pack, verify
 from nbrewind.cli.environment import env
 from nbrewind.cli.forecast import plan
-from nbrewind.cli.graph import graph
+from nbrewind.cli.graph import convert, graph
 from nbrewind.cli.kernels import kernels
 from nbrewind.cli.machine import doctor
 from nbrewind.cli.notebooks import audit, repeat
@@ -43,6 +43,7 @@ for _command in (
     run,
     plan,
     graph,
+    convert,
     runs,
     show,
     explain,

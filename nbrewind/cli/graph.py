@@ -1,4 +1,4 @@
-"""How cells depend on each other: ``graph``."""
+"""How cells depend on each other: ``graph``, and ``convert``, which writes it into a notebook."""
 
 from __future__ import annotations
 
@@ -56,6 +56,38 @@ def graph(
         click.echo(text, nl=False)
     else:
         _write(text, target)
+
+
+@click.command(cls=Command)
+@click.argument("notebook", type=PATH)
+@click.option(
+    "--to",
+    "form",
+    type=click.Choice(["explicit", "linear"]),
+    required=True,
+    help="explicit: say in each cell's metadata what it reads of which other cell, and what it leaves. "
+    "linear: put cells that say so into an order that gives each what it reads.",
+)
+@click.option("-o", "--out", "target", type=PATH, required=True, metavar="OUT.ipynb", help="Write it here.")
+@record_option
+def convert(notebook: Path, form: str, target: Path, record: Path | None) -> None:
+    """Turn a NOTEBOOK into one whose cells say what they read and leave, or such a one into a plain one.
+
+    \b
+    Examples:  nbrewind convert analysis.ipynb --to explicit -o flow.ipynb
+               nbrewind convert flow.ipynb --to linear -o analysis.ipynb
+    """
+    import nbformat
+
+    from nbrewind.kernels.dataflow import make_explicit, make_linear
+    from nbrewind.kernels.notebooks import read_notebook
+
+    content = read_notebook(notebook)
+    if form == "explicit":
+        make_explicit(content, _graph(notebook, "", record))
+    else:
+        make_linear(content, notebook)
+    _write(nbformat.writes(content) + "\n", target)
 
 
 def _graph(notebook: Path, run_id: str, record: Path | None) -> Graph:

@@ -116,6 +116,11 @@ def audit(**options: Any) -> None:
 @trust_option
 @signers_option
 @click.option(
+    "--isolated",
+    is_flag=True,
+    help="Run every cell in an interpreter of its own, with nothing of the cells before it but what the record holds.",
+)
+@click.option(
     "--tolerance",
     type=click.FloatRange(0),
     default=1e-9,
@@ -141,6 +146,10 @@ def repeat(**options: Any) -> None:
                nbrewind repeat analysis.zip --site b --trust
     """
     verify = options.pop("verify") or 0.0
+    if options["isolated"]:
+        if verify:
+            raise UsageError("--verify compares within one interpreter; give --verify or --isolated")
+        options["policy"] = "all"
     if options["page"] and not verify:
         raise UsageError("--html writes what --verify finds; give both")
     if verify and options["fresh"]:
@@ -217,6 +226,7 @@ def _run(
     **more: Any,
 ) -> None:
     from nbrewind.kernels import headless
+    from nbrewind.kernels.isolated import IsolatedClient
     from nbrewind.report.environments import lines
     from nbrewind.report.lines import summary
     from nbrewind.report.progress import ConsoleProgress
@@ -238,6 +248,7 @@ def _run(
             out=executed.absolute() if executed else None,
             parameters=tuple(parameters),
             progress=progress,
+            client_class=IsolatedClient if settings.isolated else headless.Client,
         )
     finally:
         progress.close()

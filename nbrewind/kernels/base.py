@@ -16,6 +16,7 @@ from nbrewind.kernels.looks import LookedAtKernel
 from nbrewind.kernels.outputs import OutputTap, flush, payload_of, with_payload
 from nbrewind.kernels.quiet_line import display_message, executed_line, restored_line
 from nbrewind.kernels.settings import Kind, settings_from
+from nbrewind.kernels.travel import check
 from nbrewind.plan.decide import Hit, Miss
 from nbrewind.plan.sentences import sentences
 from nbrewind.record.model import Reason
@@ -192,6 +193,8 @@ class RecordingKernel(LookedAtKernel):
                     return self._retired(cell, reading, decision, arrived, arguments)
             self._rebuilder.done = []
             missing = session.missing(reading)
+            if self._settings.isolated:
+                check(session, reading, missing)
             if missing:
                 await self._rebuilder.provide(missing)
             await self._rebuilder.launch(session.unlaunched(cell, decision))
@@ -329,6 +332,7 @@ class RecordingKernel(LookedAtKernel):
         return {
             **_as_json(cell, session.report_counts(report)),
             "run": session.recording.run.id,
+            "seq": len(session.steps) - 1,
             "warnings": warnings,
             **self._beside(),
         }

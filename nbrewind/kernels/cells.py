@@ -22,12 +22,15 @@ class Cell:
         Its place among the code cells, where known.
     tags
         Its tags.
+    take
+        The ``run/seq`` whose effects are to be taken over without asking whether they hold ("" where that is asked).
     """
 
     source: str
     id: str = ""
     index: int | None = None
     tags: frozenset[str] = frozenset()
+    take: str = ""
 
     @property
     def may_fail(self) -> bool:
@@ -50,7 +53,8 @@ def cell_of(code: str, cell_id: str | None, metadata: Any) -> Cell:
     metadata = metadata if isinstance(metadata, dict) else {}
     own = metadata.get("nbrewind") if isinstance(metadata.get("nbrewind"), dict) else {}
     tags = metadata.get("tags") if isinstance(metadata.get("tags"), list) else []
-    return Cell(code, cell_id or "", own.get("index"), frozenset(tag for tag in tags if isinstance(tag, str)))
+    known = frozenset(tag for tag in tags if isinstance(tag, str))
+    return Cell(code, cell_id or "", own.get("index"), known, str(own.get("take", "")))
 
 
 def expected_cells(metadata: Any) -> list[Cell]:

@@ -51,6 +51,9 @@ class Decider:
         beside
             What runs beside the cells and could meddle with this one; empty: nothing.
         """
+        if cell.take:
+            run, _, seq = cell.take.rpartition("/")
+            return Hit(self._recording.record.cell(run, int(seq)))
         if settings.kind == "audit":
             return Miss((Reason("fresh"),) if settings.fresh else (Reason("audit"),))
         if settings.fresh:

@@ -89,7 +89,7 @@ class Outcome:
         return body
 
 
-class _Client(NotebookClient):
+class Client(NotebookClient):
     """Gives the kernel each cell's identity, and collects what the kernel says of it."""
 
     def __init__(
@@ -100,16 +100,24 @@ class _Client(NotebookClient):
         self._outcome = outcome
         self._progress = progress
         self._places = {id(cell): index for index, cell in enumerate(code_cells(notebook))}
-        self._reply: dict[str, Any] = {}
+        self.reply: dict[str, Any] = {}
         self._interrupted = False
+
+    def place_of(self, cell: Any) -> int | None:
+        """Its index among the code cells, ``None`` for other cells."""
+        return self._places.get(id(cell))
+
+    def skips(self, cell: Any) -> bool:
+        """Whether a code cell is not to run."""
+        return self.skip_cells_with_tag in cell.metadata.get("tags", []) or not cell.source.strip()
 
     async def async_execute_cell(self, cell: Any, cell_index: int, *args: Any, **more: Any) -> Any:
         """Called by nbclient for every cell, in order."""
-        index = self._places.get(id(cell))
+        index = self.place_of(cell)
         if index is None:
             return await super().async_execute_cell(cell, cell_index, *args, **more)
         tags = list(cell.metadata.get("tags", []))
-        if self.skip_cells_with_tag in tags or not cell.source.strip():
+        if self.skips(cell):
             self._add({"index": index, "id": cell.id, "action": "skipped", "because": [], "seconds": 0.0})
             return await super().async_execute_cell(cell, cell_index, *args, **more)
         self._progress.cell(index, cell.source)
@@ -118,12 +126,12 @@ class _Client(NotebookClient):
             "tags": tags,
             "nbrewind": {"index": index, **self._announcement()},
         }
-        self._reply = {}
+        self.reply = {}
         started = time.perf_counter()
         try:
             return await super().async_execute_cell(cell, cell_index, *args, **more)
         except DeadKernelError:
-            self._reply = {"action": "failed", "because": [{"kind": "died"}]}
+            self.reply = {"action": "failed", "because": [{"kind": "died"}]}
             raise
         finally:
             self._collect(cell, index, time.perf_counter() - started)
@@ -161,9 +169,9 @@ class _Client(NotebookClient):
                     await self.async_execute_cell(cell, index, execution_count=self.code_cells_executed + 1)
                 self.set_widgets_metadata()
             finally:
-                await self._flush()
+                await self.flush()
 
-    async def _flush(self) -> None:
+    async def flush(self) -> None:
         """Wait until what was recorded is on disk: a kernel that is told to go has little time left."""
         if not await self.km.is_alive():
             return
@@ -204,10 +212,10 @@ class _Client(NotebookClient):
 
     def set_reply(self, cell: Any, cell_index: int, execute_reply: Any) -> None:
         """Called by nbclient when a cell's reply has come, also that of a failed cell."""
-        self._reply = execute_reply.get("metadata", {}).get("nbrewind", {})
+        self.reply = execute_reply.get("metadata", {}).get("nbrewind", {})
 
     def _collect(self, cell: Any, index: int, seconds: float) -> None:
-        told = self._reply
+        told = self.reply
         entry = {
             "index": index,
             "id": cell.id,
@@ -264,6 +272,7 @@ def run(
     out: Path | None,
     parameters: tuple[tuple[str, str], ...],
     progress: Progress,
+    client_class: type[Client] = Client,
 ) -> Outcome:
     """Audit or repeat a notebook from top to bottom.
 
@@ -277,6 +286,8 @@ def run(
         Names and values of ``-p``.
     progress
         Told how it goes on.
+    client_class
+        Hands the cells to kernels.
 
     Returns
     -------
@@ -300,7 +311,7 @@ def run(
         progress.note(line)
     started = time.perf_counter()
     with private_manager(settings) as manager:
-        client = _Client(notebook, outcome, progress, settings.jobs, km=manager, timeout=None)
+        client = client_class(notebook, outcome, progress, settings.jobs, km=manager, timeout=None)
         client.on_cell_executed = client.set_reply
         _execute(client, settings, outcome)
     outcome.seconds = time.perf_counter() - started
@@ -340,7 +351,7 @@ def _what_failed(notebook: Any, error: CellExecutionError) -> str:
     return f"{shown[-1].ename}: {shown[-1].evalue}" if shown else "a value could not be displayed"
 
 
-def _execute(client: _Client, settings: Settings, outcome: Outcome) -> None:
+def _execute(client: Client, settings: Settings, outcome: Outcome) -> None:
     notebook = client.nb
     environment = {**os.environ, **settings.environment()}
     try:

@@ -50,6 +50,8 @@ class Settings:
         Relative difference of floating-point numbers up to which they count as close.
     jobs
         How many cells may run at the same time.
+    isolated
+        Whether a cell may use only what the record holds of the cells before it: nothing is rebuilt for it.
     """
 
     kind: Kind
@@ -65,6 +67,7 @@ class Settings:
     verify: float = 0.0
     tolerance: float = 1e-9
     jobs: int = 1
+    isolated: bool = False
 
     def environment(self) -> dict[str, str]:
         """Variables that hand these settings to a kernel process."""
@@ -81,6 +84,7 @@ class Settings:
             "VERIFY": str(self.verify) if self.verify else "",
             "TOLERANCE": str(self.tolerance),
             "JOBS": str(self.jobs) if self.jobs > 1 else "",
+            "ISOLATED": "1" if self.isolated else "",
         }
         return {_PREFIX + key: value for key, value in values.items() if value}
 
@@ -122,4 +126,5 @@ def settings_from(kind: Kind, environment: Mapping[str, str] = os.environ) -> Se
         verify=float(value("VERIFY") or 0),
         tolerance=float(value("TOLERANCE") or 1e-9),
         jobs=int(value("JOBS") or 1),
+        isolated=bool(value("ISOLATED")),
     )

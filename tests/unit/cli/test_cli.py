@@ -55,7 +55,16 @@ def book(tmp_path_factory):
 
 def test_a_graph_as_json(book):
     body = told("graph", book.path)
-    assert set(body) == {"schema", "cells", "arrows", "depth", "seconds", "critical", "critical_seconds", "bound"}
+    assert set(body) == {
+        "schema",
+        "cells",
+        "arrows",
+        "depth",
+        "seconds",
+        "critical",
+        "critical_seconds",
+        "bound",
+    }
     assert [(cell["id"], cell["level"]) for cell in body["cells"]] == [(name, "recorded") for name in CELLS]
     named = [(one["from"], one["to"], one["items"]) for one in body["arrows"]]
     assert named == [(0, 1, [{"kind": "variable", "name": "x"}]), (1, 2, [{"kind": "variable", "name": "y"}])]
@@ -82,6 +91,27 @@ def test_a_drawn_graph(book, tmp_path):
     assert (failed.code, "cannot be written" in failed.err) == (2, True)
     assert run("graph", book.path, "-o", tmp_path / "cells.txt").code == 2
     assert run("graph", tmp_path / "none.ipynb").code == 2
+
+
+def test_explicit_inputs_and_back(book, tmp_path):
+    flow, back = tmp_path / "flow.ipynb", tmp_path / "back.ipynb"
+    assert run("convert", book.path, "--to", "explicit", "-o", flow).code == 0
+    content = nbformat.read(flow, 4)
+    told = {cell.id: cell.metadata["nbrewind"] for cell in content.cells}
+    assert told["b"]["inputs"] == [{"kind": "variable", "name": "x", "from": "a"}]
+    assert told["b"]["outputs"] == [{"kind": "variable", "name": "y"}]
+    assert told["d"]["level"] == "recorded"
+    content.cells.reverse()
+    nbformat.write(content, flow)
+    assert run("convert", flow, "--to", "linear", "-o", back).code == 0
+    order = [cell.id for cell in nbformat.read(back, 4).cells]
+    assert order.index("a") < order.index("b") < order.index("c")
+    content.cells[0].metadata["nbrewind"]["inputs"] = [{"kind": "variable", "name": "q", "from": "a"}]
+    nbformat.write(content, flow)
+    failed = run("convert", flow, "--to", "linear", "-o", back)
+    assert (failed.code, "takes q from cell a, which does not leave it" in failed.err) == (2, True)
+    failed = run("convert", book.path, "--to", "linear", "-o", back)
+    assert (failed.code, "--to explicit" in failed.err) == (2, True)
 
 
 # -- audit and repeat
