@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from nbrewind.cells.code import CellCode
+from nbrewind.errors import CannotTravel
 from nbrewind.kernels.cells import Cell
 from nbrewind.kernels.now import Now
 from nbrewind.kernels.recording import Recording
@@ -52,8 +53,7 @@ class Decider:
             What runs beside the cells and could meddle with this one; empty: nothing.
         """
         if cell.take:
-            run, _, seq = cell.take.rpartition("/")
-            return Hit(self._recording.record.cell(run, int(seq)))
+            return Hit(self._taken(cell))
         if settings.kind == "audit":
             return Miss((Reason("fresh"),) if settings.fresh else (Reason("audit"),))
         if settings.fresh:
@@ -74,6 +74,24 @@ class Decider:
         if isinstance(decision, Miss):
             return evolve(decision, because=self._explained(cell, decision))
         return decision
+
+    def _taken(self, cell: Cell) -> CellRun:
+        """The run whose effects a front end wants taken over.
+
+        Raises
+        ------
+        CannotTravel
+            They cannot be put back here.
+        """
+        run, _, seq = cell.take.rpartition("/")
+        trace = self._recording.record.cell(run, int(seq))
+        problem = self._usable(trace)
+        if problem is not None:
+            raise CannotTravel(
+                f"{problem.name} as cell {cell.index} left it cannot travel to another interpreter: "
+                "the record does not keep it; repeat without --isolated"
+            )
+        return trace
 
     def _to_verify(self, decision: Hit | Miss) -> CellRun | None:
         """The recorded run that a cell can be compared with: it saw the same, be it that this acts on living things."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import frozen
 
-from nbrewind.errors import KernelFailed
+from nbrewind.errors import CannotTravel
 from nbrewind.kernels.headless import Client
 
 
@@ -56,16 +56,17 @@ class IsolatedClient(Client):
         self.km.at_rest = False
         await self.kc.wait_for_ready(timeout=self.startup_timeout)
         for done in self._done:
-            told = await self._take(done)
-            if told.get("action") != "restored":
-                raise KernelFailed(
-                    f"cell {done.index} ran, but its effects cannot be taken over by another interpreter "
-                    f"({told.get('why') or 'it is not in the record'}); repeat without --isolated"
-                )
+            await self._take(done)
 
-    async def _take(self, done: Done) -> dict[str, Any]:
+    async def _take(self, done: Done) -> None:
         own = {"index": done.index, "take": done.place}
         self.kc.session.metadata = {"cellId": done.cell_id, "tags": list(done.tags), "nbrewind": own}
-        reply = await self.async_wait_for_reply(self.kc.execute(done.source))
-        told: dict[str, Any] = (reply or {}).get("metadata", {}).get("nbrewind", {})
-        return told
+        reply = await self.async_wait_for_reply(self.kc.execute(done.source)) or {}
+        if reply.get("metadata", {}).get("nbrewind", {}).get("action") != "restored":
+            content = reply.get("content", {})
+            if content.get("ename") == CannotTravel.__name__:
+                raise CannotTravel(content["evalue"])
+            raise CannotTravel(
+                f"what cell {done.index} left cannot be taken over by another interpreter "
+                f"({content.get('evalue') or 'it is not in the record'}); repeat without --isolated"
+            )
