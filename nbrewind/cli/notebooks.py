@@ -149,6 +149,8 @@ def repeat(**options: Any) -> None:
     if options["isolated"]:
         if verify:
             raise UsageError("--verify compares within one interpreter; give --verify or --isolated")
+        if options["jobs"] > 1:
+            raise UsageError("--isolated runs one cell after the other; give --jobs or --isolated")
         options["policy"] = "all"
     if options["page"] and not verify:
         raise UsageError("--html writes what --verify finds; give both")

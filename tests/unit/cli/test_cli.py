@@ -114,6 +114,12 @@ def test_explicit_inputs_and_back(book, tmp_path):
     assert (failed.code, "--to explicit" in failed.err) == (2, True)
 
 
+@pytest.mark.parametrize("more", [("--verify",), ("--jobs", "2")])
+def test_what_isolated_cells_cannot_do(book, more):
+    failed = run("repeat", book.path, "--isolated", *more)
+    assert (failed.code, "or --isolated" in failed.err) == (2, True)
+
+
 # -- audit and repeat
 
 
