@@ -5,7 +5,7 @@ ENGINE := hpc/env run
 HOST := hpc/env run --host --extras demo,test,lint,validate
 BROWSER := hpc/env run --host --browser --extras demo,test,browser
 DOCS := hpc/env run --extras demo,docs
-PYTEST := python -m pytest -n 2 --dist loadgroup
+PYTEST := python -m pytest -n auto --maxprocesses 4 --dist loadgroup
 
 .PHONY: help demo test test-host test-engine test-all test-browser bench corpus lint format docs clean clean-all
 
