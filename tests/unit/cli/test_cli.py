@@ -474,7 +474,12 @@ def test_help_has_an_example(path):
 
 def test_reporting_commands_have_json():
     silent = {(), ("kernels",), ("kernels", "install"), ("kernels", "remove")}
-    silent |= {("site",), ("site", "new"), ("site", "schema"), ("convert",)}  # they write files, or JSON anyway
+    silent |= {
+        ("site",),
+        ("site", "new"),
+        ("site", "schema"),
+        ("convert",),
+    }  # they write files, or JSON anyway
     for path, command in commands():
         options = {option for p in command.params if isinstance(p, click.Option) for option in p.opts}
         assert ("--json" in options) is (path not in silent), path
