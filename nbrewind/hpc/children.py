@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbrewind.cells import launchers
 from nbrewind.cells.imports import ImportWatch
+from nbrewind.hpc import stand_in
 from nbrewind.hpc.patching import Method, Patches
 
 if TYPE_CHECKING:
@@ -68,7 +69,10 @@ class ChildPatches:
             command, given["env"] = self._launches().announce(self._cell(), _texts(environment))
             if not given.get("shell") and given.get("executable") is None:
                 own = self._launches().program(words[0])
-                given["args"] = [own, *words[1:]] if own != words[0] else given["args"]
+                if own != words[0]:
+                    given["args"] = [own, *words[1:]]
+                    if os.sep in words[0]:  # the program need not lie on the PATH that it is to have
+                        given["env"][stand_in.ORIGINAL] = words[0]
             asked = args[0] if args else kwargs.get("args")
             more = given.pop("kwargs", {})
             del given["self"]

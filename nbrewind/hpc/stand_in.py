@@ -18,13 +18,16 @@ from typing import Any, NoReturn
 TOKEN = "NBREWIND_LAUNCH"
 """The environment variable that tells which of the kernel's commands this belongs to."""
 
+ORIGINAL = "NBREWIND_LAUNCHED"
+"""The environment variable with the path by which the program was called, where it was called by one."""
+
 NOT_FOUND = 127
 
 
 def main(arguments: list[str]) -> int:
     """Ask the kernel, and do as it says."""
     address, folder, name, *words = arguments
-    token = os.environ.pop(TOKEN, "")
+    token, original = os.environ.pop(TOKEN, ""), os.environ.pop(ORIGINAL, "")
     path = os.environ.get("PATH", os.defpath).split(os.pathsep)
     os.environ["PATH"] = os.pathsep.join(part for part in path if part != folder)
     request = {"token": token, "program": name, "arguments": words, "folder": os.getcwd()}
@@ -41,7 +44,7 @@ def main(arguments: list[str]) -> int:
     except (OSError, ValueError, KeyError):
         answer = {"do": "run"}
     if answer["do"] == "run":
-        become(name, words, request.get("job"))
+        become(original or name, words, request.get("job"))
     sys.stdout.write(answer.get("out", ""))
     return 0
 

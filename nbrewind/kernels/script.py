@@ -13,6 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any, NoReturn
@@ -129,6 +130,7 @@ class ScriptRun:
         self, script: Path, source: bytes, variables: dict[str, Any], options: dict[str, Any]
     ) -> None:
         self._source, self._options = source, options
+        self._interrupted = False
         self._status, self._started, self._pid = "ok", time.time(), os.getpid()
         folder = Path(options["record"]) if options["record"] else record_folder(script)
         settings = Settings(
@@ -170,11 +172,19 @@ class ScriptRun:
         """The script ended with an exception; one that asks for exit code 0 is no failure."""
         fine = isinstance(error, SystemExit) and error.code in (None, 0)
         self._status = "ok" if fine else "failed"
+        self._interrupted = isinstance(error, KeyboardInterrupt)
 
     def close(self) -> None:
         """Called when the process ends."""
         if os.getpid() != self._pid:
             return
+        try:
+            self._finish()
+        finally:
+            if self._interrupted:
+                _end_by_interrupt()
+
+    def _finish(self) -> None:
         hpc.cell_finished()
         hpc.shutdown()
         if self._recording is None and (self._refused or not self._open()):
@@ -220,6 +230,12 @@ class ScriptRun:
                 Path(self._options["json"]).write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
             except OSError as error:
                 _tell(f"--json {self._options['json']}: cannot be written ({error.strerror})")
+
+
+def _end_by_interrupt() -> None:
+    """Let Python end as after an interrupt that nobody caught: it forgets at the next text that it executes."""
+    with suppress(KeyboardInterrupt):
+        exec("raise KeyboardInterrupt", {})
 
 
 class _NoNotes:
