@@ -12,7 +12,7 @@ SHOW = "\nprint(sorted((t.result, t.exit_code, str(t.std_output)[:60]) for t in 
 def run(bench, bad, *more, **options):
     """Run what is bad beside a task that is not."""
     report = bench.run(IMPORT, WORKERS, bad, REST, COLLECT + SHOW, *more, STOP, **options)
-    assert "('success', 0, 'rest\\n')" in report.printed[4]
+    assert "('success', 0, 'rest\\n')" in report.printed[4], (report.printed, report.errors, report.notices)
     return report
 
 
