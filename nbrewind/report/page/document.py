@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nbrewind import __version__
 from nbrewind.plan.decide import short
 from nbrewind.record.model import CellRun, Digest, Run, TaskRun
 from nbrewind.record.store import Record
 from nbrewind.report.page.cells import cell_section, cell_title
-from nbrewind.report.page.outputs import POLICY
+from nbrewind.report.page.frame import framed
 from nbrewind.report.page.sketch import sketch
-from nbrewind.report.page.style import STYLE
-from nbrewind.report.page.tree import Node, folded, node, table, write
+from nbrewind.report.page.tree import Node, folded, node, table
 from nbrewind.report.words import seconds, when
 from nbrewind.report.workers import Worker, workers_of
 
@@ -25,8 +23,8 @@ def page(record: Record, run: Run) -> str:
         if task.kind != "content":
             tasks.setdefault(task.cell_id, []).append(task)
     longest = max((cell.seconds for cell in cells if cell.action != "restored"), default=0.0)
-    body = node(
-        "body",
+    return framed(
+        f"{run.notebook}: {run.kind} {run.id}",
         node("h1", run.notebook),
         _about(run, cells),
         _part("How cells depend on each other", sketch(cells, [cell_title(cell) for cell in cells])),
@@ -40,17 +38,7 @@ def page(record: Record, run: Run) -> str:
         _part("Workers", _workers(workers_of(record, run.id))),
         _part("Files", _files(cells)),
         _part("Software", _software(run, cells)),
-        node("footer", f"made by nbrewind {__version__}"),
     )
-    head = node(
-        "head",
-        node("meta", charset="utf-8"),
-        node("meta", http_equiv="Content-Security-Policy", content=POLICY),
-        node("meta", name="viewport", content="width=device-width"),
-        node("title", f"{run.notebook}: {run.kind} {run.id}"),
-        node("style", STYLE),
-    )
-    return "<!DOCTYPE html>\n" + write(node("html", head, body, lang="en")) + "\n"
 
 
 def _part(title: str, *content: Node | None) -> Node | None:

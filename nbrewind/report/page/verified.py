@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nbrewind import __version__
 from nbrewind.environment.comparing import Difference
 from nbrewind.record.model import Run
-from nbrewind.report.page.outputs import POLICY
-from nbrewind.report.page.style import STYLE
-from nbrewind.report.page.tree import Node, node, table, write
+from nbrewind.report.page.frame import framed
+from nbrewind.report.page.tree import Node, node, table
 from nbrewind.report.words import place, seconds, several, when
 
 _BADGES = {"identical": "done", "close": "executed", "different": "failed"}
@@ -39,8 +37,8 @@ def verified_page(
         Relative difference of floating-point numbers up to which they are close.
     """
     checks = outcome.get("verify", {}).get("cells", [])
-    body = node(
-        "body",
+    return framed(
+        f"{run.notebook}: verification {run.id}",
         node("h1", f"{run.notebook}: verification"),
         node("p", _verdict(outcome)),
         _facts(run, against, outcome, tolerance),
@@ -50,17 +48,7 @@ def verified_page(
         node("h2", "Environment"),
         table(("what", "recorded", "here", "note"), [_environment(one) for one in differing])
         or node("p", "As recorded."),
-        node("footer", f"made by nbrewind {__version__}"),
     )
-    head = node(
-        "head",
-        node("meta", charset="utf-8"),
-        node("meta", http_equiv="Content-Security-Policy", content=POLICY),
-        node("meta", name="viewport", content="width=device-width"),
-        node("title", f"{run.notebook}: verification {run.id}"),
-        node("style", STYLE),
-    )
-    return "<!DOCTYPE html>\n" + write(node("html", head, body, lang="en")) + "\n"
 
 
 def _verdict(outcome: Mapping[str, Any]) -> str:
